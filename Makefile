@@ -1,0 +1,91 @@
+# Everything a person needs to do here. `make help` lists it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON := .venv/bin/python
+export PYTHONPATH := e2e:images:operator:services
+CLUSTER := $(PYTHON) -m cluster
+IMAGES := $(PYTHON) -m builder
+STAGE := $(PYTHON) -m stage
+
+##@ The main job
+up: cluster-up load ## A cluster if none is at hand, images, the operator, an example assistant trained and answering
+	@$(STAGE) operator
+	@$(STAGE) example
+
+down: .venv ## Remove the local cluster and all that `make up` started
+	@$(CLUSTER) down
+
+chat: .venv ## Talk to the example assistant (NAMESPACE=, ASSISTANT=, MESSAGE= for another)
+	@$(STAGE) chat $(if $(NAMESPACE),--namespace $(NAMESPACE)) $(if $(ASSISTANT),--assistant $(ASSISTANT)) $(if $(MESSAGE),--message "$(MESSAGE)")
+
+example: .venv ## Apply the example assistant as it is in this checkout
+	@$(STAGE) example
+
+##@ Tests
+test: check test-unit test-e2e ## Everything: gates, unit tests, and end to end on a real cluster
+
+check: .venv ## Formatter, linter, types, import rules, generated files
+	@.venv/bin/ruff format --check --quiet .
+	@.venv/bin/ruff check --quiet .
+	@.venv/bin/mypy operator/studio_operator services/studio e2e/cluster e2e/stage images/builder
+	@.venv/bin/lint-imports
+	@$(PYTHON) -m studio_operator.api.crdgen --check
+	@$(PYTHON) bench/render.py --check
+
+test-unit: .venv ## Fast tests, no cluster
+	@$(PYTHON) -m pytest tests
+
+test-e2e: cluster-up load ## End to end on the cluster at hand
+	@$(STAGE) operator
+	@$(PYTHON) -m pytest e2e/tests
+
+bench-first-chat: cluster-up load ## Measure the first chat; writes bench/results/first-chat.json and docs/measurements.md
+	@$(STAGE) operator
+	@$(PYTHON) bench/first_chat.py
+	@$(PYTHON) bench/render.py
+
+##@ Parts
+images: .venv ## Build the images whose inputs changed
+	@$(IMAGES) build
+
+load: .venv ## Build them and hand them to the cluster
+	@$(IMAGES) load
+
+cluster-up: .venv ## The cluster alone: KUBECONFIG if set, kind where a Docker daemon answers, else a local node
+	@$(CLUSTER) up
+
+cluster-down: .venv ## Remove the local cluster
+	@$(CLUSTER) down
+
+kubeconfig: .venv ## Print the path of the cluster's kubeconfig
+	@$(CLUSTER) kubeconfig
+
+operator: .venv ## Install or upgrade the operator on the cluster at hand
+	@$(STAGE) operator
+
+##@ Development
+generate: .venv ## Regenerate CRDs, the API reference and the measurements page
+	@$(PYTHON) -m studio_operator.api.crdgen
+	@$(PYTHON) bench/render.py
+
+format: .venv ## Format the code and mend what the linter can
+	@.venv/bin/ruff format --quiet .
+	@.venv/bin/ruff check --fix --quiet .
+
+lock: .venv ## Resolve the dependencies again, with hashes
+	@for group in operator services dev; do \
+	  .venv/bin/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	    --group $$group --output-file requirements/$$group.txt || exit 1; done
+
+# uv itself comes first, by pip, at the version that dev.txt locks.
+.venv: requirements/dev.txt
+	@command -v python3 >/dev/null || { echo "error: python3 is missing: install Python 3.11 or newer with venv" >&2; exit 1; }
+	@test -x .venv/bin/uv || { python3 -m venv .venv && .venv/bin/pip install --quiet --require-hashes -r requirements/uv.txt; }
+	@.venv/bin/uv pip sync --quiet --python $(PYTHON) requirements/uv.txt requirements/dev.txt
+	@touch .venv
+
+help: ## This list
+	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  make %-18s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: up down chat example test check test-unit test-e2e bench-first-chat images load cluster-up cluster-down kubeconfig operator generate format lock help

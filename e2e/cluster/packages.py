@@ -1,0 +1,67 @@
+"""Debian packages that the cluster and the image builder need."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterable
+
+from cluster.command import CommandError, run
+from cluster.errors import ClusterError
+
+CLUSTER_PACKAGES = (
+    "busybox-static",
+    "conntrack",
+    "containerd",
+    "containernetworking-plugins",
+    "gcc",
+    "iproute2",
+    "iptables",
+    "libc6-dev",
+    "runc",
+    "util-linux",
+)
+
+APT_SECONDS = 900
+
+
+def missing_packages(wanted: Iterable[str], installed: Callable[[str], bool]) -> tuple[str, ...]:
+    """The wanted packages that are not installed, sorted."""
+    return tuple(sorted({name for name in wanted if not installed(name)}))
+
+
+def install_sentence(missing: Iterable[str]) -> str:
+    """What to do about missing packages where this program may not or cannot install them."""
+    names = " ".join(missing)
+    return f"The packages {names} are missing: install them as root (on Debian: apt-get install {names})."
+
+
+def is_installed(name: str) -> bool:
+    """Tell whether dpkg has unpacked and configured a package."""
+    try:
+        return run(["dpkg-query", "--show", "--showformat=${db:Status-Status}", name], timeout=30) == "installed"
+    except CommandError:
+        return False
+
+
+def ensure_packages(wanted: Iterable[str], say: Callable[[str], None]) -> None:
+    """Install the Debian packages that are missing.
+
+    Args:
+        wanted: package names.
+        say: takes one line of progress.
+
+    Raises:
+        ClusterError: packages are missing and this is not Debian, the user is not root, or apt-get failed.
+    """
+    missing = missing_packages(wanted, is_installed)
+    if not missing:
+        return
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise ClusterError(install_sentence(missing))
+    say(f"installing the Debian packages {' '.join(missing)}")
+    apt = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--yes", "-o", "DPkg::Lock::Timeout=300"]
+    try:
+        run([*apt, "install", "--no-install-recommends", *missing], timeout=APT_SECONDS)
+    except CommandError:
+        # Package lists may be absent (fresh container) or so old that they name files which no longer exist.
+        run([*apt, "update"], timeout=APT_SECONDS)
+        run([*apt, "install", "--no-install-recommends", *missing], timeout=APT_SECONDS)

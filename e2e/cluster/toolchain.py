@@ -1,0 +1,155 @@
+"""Builds the cluster's programs from source, once for each state of their sources, and keeps them in the cache."""
+
+import hashlib
+import platform
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cluster.command import run
+from cluster.errors import ClusterError
+
+SOURCES = Path(__file__).parent / "tools"
+KUBERNETES_VERSION = "v1.34.4"
+MINIMUM_GO = "1.25"
+BUILD_SECONDS = 3600
+
+_VERSION_PACKAGE = "k8s.io/component-base/version"
+_MAJOR, _MINOR, _ = KUBERNETES_VERSION.removeprefix("v").split(".")
+GO_FLAGS = (
+    "-trimpath",
+    "-ldflags",
+    (
+        f"-s -w -X {_VERSION_PACKAGE}.gitVersion={KUBERNETES_VERSION}"
+        f" -X {_VERSION_PACKAGE}.gitMajor={_MAJOR} -X {_VERSION_PACKAGE}.gitMinor={_MINOR}"
+    ),
+)
+C_FLAGS = ("-static", "-Os", "-s")
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One program.
+
+    Attributes:
+        folder: folder under ``tools`` that holds its Go module or its C source.
+        package: Go package of its main function, or name of the C source.
+        needed: whether the local cluster cannot run without it; other tools are built when first asked for.
+    """
+
+    folder: str
+    package: str
+    needed: bool = False
+
+    @property
+    def is_go(self) -> bool:
+        """Whether it is built by Go and not by the C compiler."""
+        return not self.package.endswith(".c")
+
+    @property
+    def built_as(self) -> str:
+        """The file name that ``go build`` gives the program: the last element of the package that is no version."""
+        elements = [part for part in self.package.split("/") if not (part[0] == "v" and part[1:].isdigit())]
+        return elements[-1]
+
+
+TOOLS = {
+    **{
+        name: Tool(".", f"k8s.io/kubernetes/cmd/{name}", needed=True)
+        for name in (
+            "kube-apiserver",
+            "kube-controller-manager",
+            "kube-proxy",
+            "kube-scheduler",
+            "kubectl",
+            "kubelet",
+        )
+    },
+    "coredns": Tool(".", "./dns", needed=True),
+    "etcd": Tool(".", "go.etcd.io/etcd/server/v3", needed=True),
+    "helm": Tool(".", "helm.sh/helm/v3/cmd/helm"),
+    "kind": Tool("kind", "sigs.k8s.io/kind"),
+    "local-path-provisioner": Tool("local-path", "github.com/rancher/local-path-provisioner", needed=True),
+    "pause": Tool("pause", "pause.c", needed=True),
+    "versitygw": Tool("versitygw", "github.com/versity/versitygw/cmd/versitygw"),
+}
+CLUSTER_TOOLS = tuple(name for name, tool in TOOLS.items() if tool.needed)
+
+
+def content_key(folder: Path, flags: Sequence[str], machine: str) -> str:
+    """Name one state of a tool's sources: 16 hexadecimal digits.
+
+    Args:
+        folder: the Go module or C source folder; nested modules are not part of it.
+        flags: compiler flags, in order.
+        machine: the processor architecture.
+    """
+    patterns = ("go.mod", "go.sum", "*.go", "*.c", "dns/*.go")
+    files = sorted({path for pattern in patterns for path in folder.glob(pattern)})
+    digest = hashlib.sha256("\0".join((*flags, machine)).encode())
+    for path in files:
+        content = path.read_bytes()
+        digest.update(f"\0{path.relative_to(folder)}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()[:16]
+
+
+class Toolchain:
+    """The built programs in a cache folder."""
+
+    def __init__(self, cache: Path, say: Callable[[str], None], sources: Path = SOURCES) -> None:
+        """Keep binaries in ``cache``/<content key>/bin and report progress lines through ``say``."""
+        self._cache = cache
+        self._say = say
+        self._sources = sources
+
+    def path(self, name: str) -> Path:
+        """Where a tool's binary is, or will be once it is built.
+
+        Raises:
+            ClusterError: no tool has this name.
+        """
+        if name not in TOOLS:
+            raise ClusterError(f"There is no tool {name!r}; the tools are {', '.join(sorted(TOOLS))}.")
+        tool = TOOLS[name]
+        flags = GO_FLAGS if tool.is_go else C_FLAGS
+        key = content_key(self._sources / tool.folder, flags, platform.machine())
+        return self._cache / key / "bin" / name
+
+    def ensure(self, names: Iterable[str]) -> dict[str, Path]:
+        """Build the tools that are not in the cache yet and return the path of every binary.
+
+        Raises:
+            ClusterError: a name is unknown, Go is missing, or a build failed.
+        """
+        paths = {name: self.path(name) for name in names}
+        missing = [name for name, path in paths.items() if not path.exists()]
+        for folder in sorted({TOOLS[name].folder for name in missing}):
+            self._build(folder, {name: paths[name] for name in missing if TOOLS[name].folder == folder})
+        return paths
+
+    def _build(self, folder: str, targets: dict[str, Path]) -> None:
+        self._say(f"building {', '.join(targets)} (minutes the first time)")
+        self._cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._cache, prefix="build-") as temporary:
+            self._compile(self._sources / folder, [TOOLS[name] for name in targets], Path(temporary))
+            for name, target in targets.items():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                # Renaming is atomic: another process sees either no binary or a complete one.
+                (Path(temporary) / TOOLS[name].built_as).rename(target)
+
+    @staticmethod
+    def _compile(source: Path, tools: Sequence[Tool], output: Path) -> None:
+        for tool in tools:
+            if not tool.is_go:
+                run(["gcc", *C_FLAGS, "-o", output / tool.built_as, tool.package], cwd=source, timeout=BUILD_SECONDS)
+        packages = [tool.package for tool in tools if tool.is_go]
+        if not packages:
+            return
+        if not shutil.which("go"):
+            raise ClusterError(f"Go is missing: install Go {MINIMUM_GO} or newer and put it on the PATH.")
+        environment = ["env", "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false"]
+        build = ["nice", "-n", "5", *environment, "go", "build", *GO_FLAGS, "-o", f"{output}/", *packages]
+        run(build, cwd=source, timeout=BUILD_SECONDS)

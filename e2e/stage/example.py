@@ -1,0 +1,90 @@
+"""The example assistant: applied, watched until it is Ready, spoken to once."""
+
+import json
+import time
+
+from cluster.errors import ClusterError
+from cluster.progress import Progress
+from stage import chat
+from stage.kubectl import REPOSITORY, Kubectl, conditions
+
+NAMESPACE = "concert-hall"
+ASSISTANT = "concert-hall"
+FOLDER = REPOSITORY / "examples" / "concert-hall"
+CONTENT = "examples/concert-hall/content"
+READY_SECONDS = 300.0
+POLL_SECONDS = 1.0
+
+
+def bring_up(kubectl: Kubectl, progress: Progress) -> None:
+    """Apply the example and return when it has answered a whole conversation as expected.
+
+    Raises:
+        ClusterError: it did not become Ready in time (with what its conditions say), or gave another answer.
+    """
+    kubectl.apply(json.dumps(_namespace()))
+    kubectl.apply(manifest(kubectl))
+    wait_ready(kubectl, progress)
+    expected = json.loads((FOLDER / "conversation.json").read_text())
+    with chat.forward(kubectl, NAMESPACE, ASSISTANT) as url:
+        for message, answer in expected:
+            heard = chat.say(url, "make-up", message)
+            progress.say(f"you> {message}")
+            for line in heard:
+                progress.say(f"     {line}")
+            if heard != [answer]:
+                raise ClusterError(f"the example answered {heard} to {message!r}, expected {[answer]}")
+    _what_next(kubectl)
+
+
+def manifest(kubectl: Kubectl) -> str:
+    """The example's objects as YAML, with the action server's image of this checkout."""
+    from stage.operator import image_refs  # the other direction would be a cycle
+
+    rendered = kubectl.run("kustomize", str(FOLDER))
+    return rendered.replace("concert-hall-actions:example", image_refs()["example-actions"])
+
+
+def wait_ready(kubectl: Kubectl, progress: Progress) -> None:
+    """Follow the Assistant's Ready condition, one line for each change of its reason."""
+    deadline, said = time.monotonic() + READY_SECONDS, ""
+    while True:
+        found = conditions(kubectl.get("-n", NAMESPACE, "assistant", ASSISTANT))
+        ready = found.get("Ready", {"status": "Unknown", "reason": "Pending", "message": "not looked at yet"})
+        line = f"{ready['reason']}: {ready['message']}"
+        if line != said:
+            progress.say(line)
+            said = line
+        if ready["status"] == "True":
+            return
+        if "Stalled" in found or time.monotonic() > deadline:
+            raise ClusterError(
+                f"the example is not Ready: {line}; see kubectl -n {NAMESPACE} describe assistant {ASSISTANT}"
+            )
+        time.sleep(POLL_SECONDS)
+
+
+def remove(kubectl: Kubectl, progress: Progress) -> None:
+    """Delete the example's namespace with everything in it."""
+    with progress.step("example removed"):
+        kubectl.run("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=120s", timeout=150)
+
+
+def _namespace() -> dict[str, object]:
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}}
+
+
+def _what_next(kubectl: Kubectl) -> None:
+    print(
+        f"""
+The concert hall is open: one Assistant was trained by a Job of its own, runs in a Job of its own, and answers.
+
+  make chat                                      talk to it
+  export KUBECONFIG={kubectl.kubeconfig}
+  kubectl -n {NAMESPACE} get assistants,studios   what there is, in one line each
+  kubectl -n {NAMESPACE} describe assistant {ASSISTANT}
+  make example                                   after you edited {CONTENT}: a new training, a swap, no message lost
+  make down                                      remove it all
+"""
+    )

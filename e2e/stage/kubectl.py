@@ -1,0 +1,69 @@
+"""kubectl as a user has it: one binary, one kubeconfig, JSON in and out."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cluster.command import run
+from cluster.errors import ClusterError
+from cluster.paths import Paths
+from cluster.toolchain import Toolchain
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Kubectl:
+    """A kubectl that talks to the cluster at hand."""
+
+    program: str
+    kubeconfig: str
+
+    @classmethod
+    def find(cls) -> "Kubectl":
+        """The kubectl on the PATH, else the one built for the local cluster; the cluster that is up.
+
+        Raises:
+            ClusterError: there is no cluster at hand.
+        """
+        config = run(["env", "PYTHONPATH=e2e", os.sys.executable, "-m", "cluster", "kubeconfig"], cwd=REPOSITORY)  # type: ignore[attr-defined]
+        built = Toolchain(Paths.from_environment().tools, lambda _line: None).path("kubectl")
+        program = shutil.which("kubectl") or str(built)
+        return cls(program, config.strip())
+
+    def run(self, *arguments: str, stdin: str | None = None, timeout: float = 120) -> str:
+        """Standard output of one call.
+
+        Raises:
+            ClusterError: kubectl failed; the message is its own.
+        """
+        done = subprocess.run(
+            self.command(*arguments), input=stdin, text=True, capture_output=True, timeout=timeout, check=False
+        )
+        if done.returncode:
+            raise ClusterError(f"kubectl {' '.join(arguments[:4])}: {done.stderr.strip()[-2000:]}")
+        return done.stdout
+
+    def get(self, *arguments: str) -> dict[str, Any] | None:
+        """One object as JSON, or None where it does not exist."""
+        output = self.run("get", *arguments, "--ignore-not-found", "-o", "json")
+        found: dict[str, Any] | None = json.loads(output) if output.strip() else None
+        return found
+
+    def apply(self, manifest: str) -> None:
+        """Server-side apply of YAML or JSON text; fields of other managers are taken over."""
+        self.run("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=manifest)
+
+    def command(self, *arguments: str) -> Sequence[str]:
+        """The argument list of one call, for those who start a process of their own."""
+        return [self.program, "--kubeconfig", self.kubeconfig, *arguments]
+
+
+def conditions(resource: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
+    """The conditions of a resource by type."""
+    return {c["type"]: c for c in (resource or {}).get("status", {}).get("conditions", [])}

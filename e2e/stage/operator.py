@@ -1,0 +1,71 @@
+"""The operator on a cluster: the kustomize overlay with the images of this checkout."""
+
+import json
+import sys
+from pathlib import Path
+
+from cluster.command import run
+from cluster.progress import Progress
+from stage.kubectl import REPOSITORY, Kubectl
+
+NAMESPACE = "studio-operator-system"
+DEPLOYMENT = "studio-operator"
+OVERLAY = Path("manifests/overlays/cluster-wide")
+READY_SECONDS = 120
+# The operator learns from these which images the Studios get.
+RELATED = {
+    "RELATED_IMAGE_SERVICES": "services",
+    "RELATED_IMAGE_ENGINE": "engine",
+    "RELATED_IMAGE_DATABASE": "database",
+    "RELATED_IMAGE_OBJECT_STORE": "object-store",
+}
+
+
+def install(kubectl: Kubectl, progress: Progress) -> None:
+    """Apply CRDs and operator, then wait until its Deployment has rolled out."""
+    with progress.step("operator applied"):
+        kubectl.apply(kubectl.run("kustomize", "--load-restrictor", "LoadRestrictionsNone", str(render(image_refs()))))
+    with progress.step("operator ready"):
+        kubectl.run("wait", "--for=condition=Established", "crd/assistants.studio-operator.io", "--timeout=30s")
+        status = ("-n", NAMESPACE, "rollout", "status", f"deployment/{DEPLOYMENT}", f"--timeout={READY_SECONDS}s")
+        kubectl.run(*status, timeout=READY_SECONDS + 30)
+
+
+def remove(kubectl: Kubectl, progress: Progress) -> None:
+    """Delete the operator and its CRDs."""
+    with progress.step("operator removed"):
+        folder = render(image_refs())
+        manifest = kubectl.run("kustomize", "--load-restrictor", "LoadRestrictionsNone", str(folder))
+        kubectl.run("delete", "--ignore-not-found", "--timeout=120s", "-f", "-", stdin=manifest, timeout=150)
+
+
+def image_refs() -> dict[str, str]:
+    """The full reference of every image of this checkout, by name."""
+    environment = "PYTHONPATH=images:e2e"
+    output = run(["env", environment, sys.executable, "-m", "builder", "refs"], cwd=REPOSITORY, timeout=120)
+    refs: dict[str, str] = json.loads(output)
+    return refs
+
+
+def render(refs: dict[str, str]) -> Path:
+    """Write a kustomization into build/ that sets the images on the overlay; returns its folder."""
+    folder = REPOSITORY / "build" / "operator"
+    folder.mkdir(parents=True, exist_ok=True)
+    name, _, tag = refs["operator"].rpartition(":")
+    environment = [{"name": variable, "value": refs[image]} for variable, image in RELATED.items()]
+    container = {"name": "operator", "env": environment}
+    patch = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": DEPLOYMENT, "namespace": NAMESPACE},
+        "spec": {"template": {"spec": {"containers": [container]}}},
+    }
+    kustomization = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [f"../../{OVERLAY}"],
+        "images": [{"name": "studio-operator", "newName": name, "newTag": tag}],
+        "patches": [{"patch": json.dumps(patch)}],
+    }
+    (folder / "kustomization.yaml").write_text(json.dumps(kustomization, indent=2))
+    return folder

@@ -1,0 +1,173 @@
+"""The command line, the choice of provider, the toolchain and the helpers below them."""
+
+import io
+import shutil
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from cluster import cli
+from cluster.command import CommandError, run, succeeds
+from cluster.errors import ClusterError
+from cluster.existing import ExistingCluster
+from cluster.local.provider import NOT_RUNNING, LocalCluster
+from cluster.paths import Paths
+from cluster.progress import Progress
+from cluster.provider import choose_provider
+from cluster.toolchain import C_FLAGS, CLUSTER_TOOLS, SOURCES, TOOLS, Toolchain, content_key
+from cluster.waiting import wait_until
+
+
+@pytest.mark.parametrize(
+    ("wanted", "kubeconfig", "docker", "chosen"),
+    [
+        ("auto", "/k", True, "existing"),
+        ("auto", "", True, "kind"),
+        ("auto", "", False, "local"),
+        ("local", "/k", True, "local"),
+        ("kind", "", False, "kind"),
+    ],
+)
+def test_the_provider_fits_the_machine_unless_one_is_wanted(
+    wanted: str, kubeconfig: str, docker: bool, chosen: str
+) -> None:
+    assert choose_provider(wanted, {"KUBECONFIG": kubeconfig}, docker) == chosen
+
+
+def test_a_shell_that_exported_the_kubeconfig_of_our_own_cluster_still_means_that_cluster() -> None:
+    ours = {"local": Path("/cache/admin.kubeconfig")}
+    assert choose_provider("auto", {"KUBECONFIG": "/cache/admin.kubeconfig"}, False, ours) == "local"
+    assert choose_provider("auto", {"KUBECONFIG": "/elsewhere"}, False, ours) == "existing"
+
+
+def test_an_existing_cluster_takes_no_archives_and_needs_a_kubeconfig(tmp_path: Path) -> None:
+    cluster = ExistingCluster("", lambda: Path("kubectl"))
+    with pytest.raises(ClusterError, match="push its images to a registry"):
+        cluster.load(tmp_path / "image.tar")
+    with pytest.raises(ClusterError, match="KUBECONFIG names no file"):
+        cluster.kubeconfig()
+    cluster.down()
+
+
+def local_cluster(folder: Path) -> LocalCluster:
+    paths = Paths(folder / "cache", folder / "run")
+    progress = Progress(io.StringIO())
+    return LocalCluster(paths, Toolchain(paths.tools, progress.say), progress)
+
+
+def test_a_local_cluster_that_is_down_says_how_to_start_it(tmp_path: Path) -> None:
+    cluster = local_cluster(tmp_path)
+    assert cluster.status() == (False, NOT_RUNNING)
+    with pytest.raises(ClusterError, match="start it with"):
+        cluster.images()
+    cluster.down()
+
+
+def test_a_local_cluster_with_ended_processes_is_damaged(tmp_path: Path) -> None:
+    (tmp_path / "cache" / "cluster").mkdir(parents=True)
+    (tmp_path / "cache" / "cluster" / "addresses.json").write_text('{"block": "10.244.0.0/16"}')
+    (tmp_path / "run" / "processes").mkdir(parents=True)
+    healthy, line = local_cluster(tmp_path).status()
+    assert not healthy
+    assert "etcd" in line
+    assert "repairs it" in line
+
+
+def test_errors_are_one_sentence_on_standard_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "absent"))
+    assert cli.main(["kubeconfig"]) == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err == "KUBECONFIG names no file: set it to the path of one kubeconfig file.\n"
+
+
+def test_the_kubeconfig_command_prints_the_path_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cli.main(["--provider", "local", "kubeconfig"]) == 0
+    assert capsys.readouterr().out == f"{tmp_path}/studio-operator/cluster/admin.kubeconfig\n"
+
+
+def test_a_tool_is_built_once_and_under_its_own_name(tmp_path: Path) -> None:
+    if not shutil.which("gcc"):
+        pytest.skip("gcc builds the smallest tool")
+    said: list[str] = []
+    toolchain = Toolchain(tmp_path / "tools", said.append)
+    first = toolchain.ensure(["pause"])
+    assert toolchain.ensure(["pause"]) == first
+    assert first["pause"].stat().st_mode & 0o111
+    assert len(said) == 1
+    assert [path.name for path in first["pause"].parent.iterdir()] == ["pause"]
+    assert sorted(path.name for path in (tmp_path / "tools").iterdir()) == [first["pause"].parent.parent.name]
+
+
+def test_the_content_key_changes_with_sources_flags_and_machine(tmp_path: Path) -> None:
+    (tmp_path / "a.c").write_text("1")
+    key = content_key(tmp_path, C_FLAGS, "x86_64")
+    assert content_key(tmp_path, C_FLAGS, "x86_64") == key
+    assert content_key(tmp_path, C_FLAGS, "aarch64") != key
+    assert content_key(tmp_path, (), "x86_64") != key
+    (tmp_path / "a.c").write_text("2")
+    assert content_key(tmp_path, C_FLAGS, "x86_64") != key
+
+
+def test_a_nested_module_does_not_change_the_key_of_its_parent(tmp_path: Path) -> None:
+    (tmp_path / "go.mod").write_text("module a")
+    key = content_key(tmp_path, (), "x86_64")
+    (tmp_path / "nested").mkdir()
+    (tmp_path / "nested" / "go.mod").write_text("module b")
+    assert content_key(tmp_path, (), "x86_64") == key
+
+
+def test_every_tool_has_sources_and_the_name_that_its_build_gives() -> None:
+    assert all((SOURCES / tool.folder).is_dir() for tool in TOOLS.values())
+    assert TOOLS["etcd"].built_as == "server"
+    assert TOOLS["coredns"].built_as == "dns"
+    assert TOOLS["kubelet"].built_as == "kubelet"
+    assert "helm" not in CLUSTER_TOOLS
+
+
+def test_an_unknown_tool_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ClusterError, match="There is no tool 'x'"):
+        Toolchain(tmp_path, print).path("x")
+
+
+def test_a_command_that_fails_says_its_status_and_reason() -> None:
+    assert run(["cat"], text="in") == "in"
+    with pytest.raises(CommandError, match=r"`sh -c 'echo bad >&2; exit 3'` failed with status 3: bad"):
+        run(["sh", "-c", "echo bad >&2; exit 3"])
+    with pytest.raises(CommandError, match="'no-such-program' is not installed"):
+        run(["no-such-program"])
+    with pytest.raises(CommandError, match=r"did not end within 0\.05 s"):
+        run(["sh", "-c", "read -r line < /dev/zero"], timeout=0.05)
+    assert not succeeds(["false"])
+    assert succeeds(["true"])
+
+
+def test_waiting_ends_when_the_condition_holds_or_the_deadline_passes() -> None:
+    answers = iter([False, False, True])
+    waits: list[float] = []
+    wait_until("it is so", lambda: next(answers), seconds=10, clock=lambda: 0.0, pause=waits.append)
+    assert waits == [0.1, 0.1]
+    clock = count()
+    with pytest.raises(ClusterError, match="Waited 3 s in vain until it is so"):
+        wait_until("it is so", lambda: False, seconds=3, clock=lambda: float(next(clock)), pause=waits.append)
+
+
+def test_progress_tells_the_seconds_of_a_step_and_its_failure() -> None:
+    stream, clock = io.StringIO(), count()
+    progress = Progress(stream, lambda: float(next(clock)))
+    with progress.step("work"):
+        pass
+    with pytest.raises(ValueError, match="x"), progress.step("more"):
+        raise ValueError("x")
+    assert stream.getvalue() == "   3.0 s  work (1.0 s)\n   5.0 s  more: failed\n"
+
+
+def test_paths_follow_the_cache_setting() -> None:
+    assert Paths.from_environment({"XDG_CACHE_HOME": "/x"}).tools == Path("/x/studio-operator/tools")
+    assert Paths.from_environment({"XDG_CACHE_HOME": ""}).cache == Path.home() / ".cache" / "studio-operator"

@@ -1,0 +1,104 @@
+"""What this machine must have, what is noted of it, and what is put back."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cluster.errors import ClusterError
+from cluster.local import preflight
+from cluster.local.control_groups import hierarchies, missing_controllers
+from cluster.local.host_settings import note_settings, remove_traces, restore_settings
+from cluster.local.mounts import mounts_below
+from cluster.packages import install_sentence, missing_packages
+from cluster.paths import Paths
+
+V1 = "".join(
+    f"cgroup /sys/fs/cgroup/{name} cgroup rw,relatime,{name} 0 0\n"
+    for name in ("cpu", "cpuacct", "cpuset", "memory", "pids")
+)
+V2 = "cgroup2 /sys/fs/cgroup cgroup2 rw,nosuid 0 0\n"
+
+
+def test_a_machine_with_everything_passes() -> None:
+    preflight.check_user(0)
+    preflight.check_system("Linux")
+    preflight.check_disk(100 * preflight.GIGABYTE, False, Path("/cache"))
+    preflight.check_file_systems("nodev\tproc\nnodev\toverlay\n")
+    preflight.check_namespaces(lambda _: True)
+    preflight.check_control_groups(V1, "")
+    preflight.check_control_groups(V2, "cpuset cpu io memory pids")
+
+
+def test_each_lack_is_one_sentence_with_a_remedy() -> None:
+    lacks: dict[str, Callable[[], None]] = {
+        "needs root.*with sudo": lambda: preflight.check_user(1000),
+        "not Darwin.*Docker": lambda: preflight.check_system("Darwin"),
+        "/cache has only 1.0 GB left and the cluster needs 4 GB": lambda: preflight.check_disk(
+            10**9, True, Path("/cache")
+        ),
+        "needs 12 GB": lambda: preflight.check_disk(5 * 10**9, False, Path("/cache")),
+        "no overlayfs.*modprobe overlay": lambda: preflight.check_file_systems("nodev\tproc\n"),
+        "no net namespaces": lambda: preflight.check_namespaces(lambda path: not path.endswith("net")),
+        "controllers memory are missing": lambda: preflight.check_control_groups(V2, "cpuset cpu pids"),
+    }
+    for words, check in lacks.items():
+        with pytest.raises(ClusterError, match=words) as caught:
+            check()
+        assert "\n" not in str(caught.value)
+
+
+def test_controllers_of_both_versions_count() -> None:
+    assert missing_controllers(V1, "") == ()
+    assert missing_controllers(V1.replace("cgroup rw,relatime,pids", "cgroup rw"), "") == ("pids",)
+    assert missing_controllers("", "") == ("cpu", "cpuset", "memory", "pids")
+
+
+def test_every_control_group_hierarchy_is_found() -> None:
+    mounts = "proc /proc proc rw 0 0\n" + V2.replace("/sys/fs/cgroup", "/sys/fs/cgroup/unified") + V1
+    assert hierarchies(mounts)[0] == Path("/sys/fs/cgroup/unified")
+    assert len(hierarchies(mounts)) == 6
+
+
+def test_missing_packages_are_named_once_and_sorted() -> None:
+    missing = missing_packages(["runc", "gcc", "runc"], lambda name: name == "gcc")
+    assert missing == ("runc",)
+    assert install_sentence(missing) == (
+        "The packages runc are missing: install them as root (on Debian: apt-get install runc)."
+    )
+
+
+def test_only_mounts_at_or_below_our_folders_are_found_last_first() -> None:
+    line = "36 35 98:0 / {} rw - ext4 /dev/x rw"
+    points = ["/", "/run/ours", "/run/ours/a\\040b", "/run/ours-not", "/run/other"]
+    found = mounts_below("\n".join(line.format(point) for point in points), [Path("/run/ours")])
+    assert found == ("/run/ours/a b", "/run/ours")
+
+
+def test_kernel_settings_are_put_back(tmp_path: Path) -> None:
+    kernel, note = tmp_path / "sys", tmp_path / "run" / "note.json"
+    setting = kernel / "vm" / "overcommit_memory"
+    setting.parent.mkdir(parents=True)
+    setting.write_text("0\n")
+    note_settings(note, kernel)
+    setting.write_text("1\n")
+    note_settings(note, kernel)
+    restore_settings(note, kernel)
+    assert setting.read_text() == "0"
+    assert not note.exists()
+    restore_settings(note, kernel)
+
+
+def test_traces_of_our_pods_go_and_others_stay(tmp_path: Path) -> None:
+    paths = Paths(tmp_path / "cache")
+    logs, results = tmp_path / "containers", tmp_path / "results"
+    logs.mkdir()
+    results.mkdir()
+    (logs / "ours.log").symlink_to(paths.pod_logs / "pod" / "0.log")
+    (logs / "other.log").symlink_to("/var/log/pods/pod/0.log")
+    for name in ("studio-operator-1-eth0", "cni-loopback-1-lo", "cni-loopback-2-lo", "podman-2-eth0"):
+        (results / name).touch()
+    remove_traces(paths, logs, results)
+    remove_traces(paths, tmp_path / "absent", tmp_path / "absent")
+    assert [path.name for path in logs.iterdir()] == ["other.log"]
+    assert sorted(path.name for path in results.iterdir()) == ["cni-loopback-2-lo", "podman-2-eth0"]
