@@ -12,12 +12,13 @@ NAMESPACE = "studio-operator-system"
 DEPLOYMENT = "studio-operator"
 OVERLAY = Path("manifests/overlays/cluster-wide")
 READY_SECONDS = 120
-# The operator learns from these which images the Studios get.
-RELATED = {
-    "RELATED_IMAGE_SERVICES": "services",
-    "RELATED_IMAGE_ENGINE": "engine",
-    "RELATED_IMAGE_DATABASE": "database",
-    "RELATED_IMAGE_OBJECT_STORE": "object-store",
+# Names in the manifests, of the operator's own image and of those that it gives to Studios, and in the image builder.
+IMAGES = {
+    "studio-operator": "operator",
+    "studio-services": "services",
+    "studio-engine": "engine",
+    "studio-database": "database",
+    "studio-object-store": "object-store",
 }
 
 
@@ -51,21 +52,16 @@ def render(refs: dict[str, str]) -> Path:
     """Write a kustomization into build/ that sets the images on the overlay; returns its folder."""
     folder = REPOSITORY / "build" / "operator"
     folder.mkdir(parents=True, exist_ok=True)
-    name, _, tag = refs["operator"].rpartition(":")
-    environment = [{"name": variable, "value": refs[image]} for variable, image in RELATED.items()]
-    container = {"name": "operator", "env": environment}
-    patch = {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": DEPLOYMENT, "namespace": NAMESPACE},
-        "spec": {"template": {"spec": {"containers": [container]}}},
-    }
     kustomization = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
         "resources": [f"../../{OVERLAY}"],
-        "images": [{"name": "studio-operator", "newName": name, "newTag": tag}],
-        "patches": [{"patch": json.dumps(patch)}],
+        "images": [_image(name, refs[image]) for name, image in IMAGES.items()],
     }
     (folder / "kustomization.yaml").write_text(json.dumps(kustomization, indent=2))
     return folder
+
+
+def _image(name: str, ref: str) -> dict[str, str]:
+    new_name, _, tag = ref.rpartition(":")
+    return {"name": name, "newName": new_name, "newTag": tag}

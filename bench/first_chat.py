@@ -1,0 +1,141 @@
+"""Measures the first chat on the cluster at hand; writes bench/results/first-chat.json.
+
+Parts can be left out; the file keeps the newest result of each measure. What `make` takes as a whole is measured by
+whoever calls it and handed over in seconds.
+"""
+
+import argparse
+import datetime as dt
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from measuring import figures, goals, scenarios
+from measuring.results import FOLDER, Circumstances, Result, judge, load, merged, save
+
+from cluster.errors import ClusterError
+from stage.kubectl import Kubectl
+
+FILE = FOLDER / "first-chat.json"
+PARTS = ("arrivals", "rest", "drift", "kills")
+COMMAND = "make bench-first-chat"
+KILLS, APPLIES = 10, 2
+GIVEN = {
+    "make_up_cold": goals.UP_COLD,
+    "make_up_warm": goals.UP_WARM,
+    "cluster_up": goals.CLUSTER_UP,
+    "test_cold": goals.TEST_COLD,
+    "test_warm": goals.TEST_WARM,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the parts, write the file. Returns the exit code: 1 when a goal was missed."""
+    options = _parser().parse_args(arguments)
+    circumstances = Circumstances(COMMAND, dt.datetime.now(dt.UTC).date().isoformat(), _commit())
+    results = [
+        judge(goal, seconds, circumstances, spread="given by the caller")
+        for name, goal in GIVEN.items()
+        if (seconds := getattr(options, name)) is not None
+    ]
+    if options.parts:
+        kubectl = _kubectl()
+        for measure in _measurements(options.parts):
+            results += measure(kubectl, circumstances)
+            save(FILE, merged(load(FILE), results, goals.FIRST_CHAT))
+    save(FILE, merged(load(FILE), results, goals.FIRST_CHAT))
+    for result in results:
+        print(f"{_mark(result)} {result.measure}: {result.value:g} {result.unit} ({result.goal}) {result.spread}")
+    return 1 if any(result.met is False for result in results) else 0
+
+
+Measurement = Callable[[Kubectl, Circumstances], list[Result]]
+
+
+def _measurements(parts: Sequence[str]) -> list[Measurement]:
+    chosen: list[Measurement] = []
+    if {"arrivals", "kills"} & set(parts):
+        # The kills are held against the end state of an undisturbed arrival, so the two belong together.
+        chosen.append(lambda kubectl, where: _arrivals(kubectl, where, with_kills="kills" in parts))
+    if "rest" in parts:
+        chosen.append(_rest)
+    if "drift" in parts:
+        chosen.append(_drift)
+    return chosen
+
+
+def _arrivals(kubectl: Kubectl, where: Circumstances, *, with_kills: bool) -> list[Result]:
+    seen = scenarios.arrivals(kubectl)
+    consumers = [mebibytes for component in scenarios.CONSUMERS for mebibytes in seen.memory[component]]
+    orchestrators = [mebibytes for component in scenarios.ORCHESTRATORS for mebibytes in seen.memory[component]]
+    what = "examples/concert-hall without its action server"
+    results = [
+        judge(goals.FIRST, seen.first, where, spread=what),
+        judge(goals.SECOND, seen.second, where, spread=what),
+        judge(goals.OPERATOR_MEMORY, max(seen.memory["operator"]), where),
+        judge(goals.CONSUMER_MEMORY, max(consumers), where, spread=figures.spread(consumers)),
+        judge(goals.ORCHESTRATOR_MEMORY, max(orchestrators), where, spread=figures.spread(orchestrators)),
+        judge(goals.CPU_REQUESTS, float(seen.cores), where),
+    ]
+    return [*results, *(_kills(kubectl, where, seen) if with_kills else [])]
+
+
+def _kills(kubectl: Kubectl, where: Circumstances, seen: scenarios.Arrivals) -> list[Result]:
+    drawn = scenarios.moments_of(KILLS, APPLIES, within=seen.first, seed=1)
+    survivals = [scenarios.survive(kubectl, seen.state, moments) for moments in drawn]
+    survived = sum(len(survival.moments) for survival in survivals if not survival.differences)
+    told = [
+        f"kills at {', '.join(f'{moment:.0f}' for moment in survival.moments)} s, Ready after {survival.seconds:.0f} s"
+        + (f", differences: {survival.differences}" if survival.differences else "")
+        for survival in survivals
+    ]
+    return [judge(goals.KILLS, survived, where, spread="; ".join(told))]
+
+
+def _rest(kubectl: Kubectl, where: Circumstances) -> list[Result]:
+    seen = scenarios.at_rest(kubectl)
+    everybody = "" if seen.all_writes is None else f"; all clients of the API server {seen.all_writes:.2f} per second"
+    return [
+        judge(goals.WRITES, seen.writes, where, spread=f"in 60 s: {seen.detail}{everybody}"),
+        judge(goals.READS, seen.reads, where, spread="in 60 s, watches counted when they are opened"),
+    ]
+
+
+def _drift(kubectl: Kubectl, where: Circumstances) -> list[Result]:
+    seconds = scenarios.repairs(kubectl)
+    return [judge(goals.DRIFT, figures.percentile(seconds, 0.99), where, spread=figures.spread(seconds))]
+
+
+def _kubectl() -> Kubectl:
+    config = os.environ.get("KUBECONFIG")
+    return Kubectl(shutil.which("kubectl") or "kubectl", config) if config else Kubectl.find()
+
+
+def _commit() -> str:
+    """The commit that is measured, marked when the checkout differs from it."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=10"]
+    done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=30, check=False)
+    return done.stdout.strip() or "not committed"
+
+
+def _mark(result: Result) -> str:
+    return {True: "met   ", False: "MISSED", None: "      "}[result.met]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS))
+    for name, goal in GIVEN.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=float, metavar="SECONDS", help=goal.measure)
+    return parser
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except ClusterError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,1 @@
+"""What the benchmarks share: goals, results, figures computed from Kubernetes objects, and the scenarios."""

@@ -1,0 +1,72 @@
+"""What a running cluster tells about our processes: memory, and requests to the API server."""
+
+import json
+from collections import Counter
+from typing import Any
+
+from cluster.errors import ClusterError
+from measuring.figures import requests_by_kind
+from studio.contract import labels
+from studio_e2e import faults, processes
+from studio_e2e.space import Space
+
+Manifest = dict[str, Any]
+
+_METRICS = f"""\
+import urllib.request as u
+print(u.urlopen("http://127.0.0.1:{labels.API_PORT}/metrics", timeout=20).read().decode())
+"""
+# What nodes, controllers and the garbage collector write all the time, whatever runs on the cluster.
+_HOUSEKEEPING = ("leases", "events", "nodes", "tokenreviews", "subjectaccessreviews", "serviceaccounts")
+_CHANGES = frozenset({"POST", "PUT", "PATCH", "APPLY", "DELETE"})
+
+
+def operator_home(space: Space) -> Space:
+    """The namespace of the operator."""
+    return Space(space.kubectl, faults.OPERATOR_NAMESPACE)
+
+
+def resident_mebibytes(space: Space, pod: Manifest) -> float:
+    """Resident memory of all processes of a pod. Falls back on process 1 as the pod itself sees it."""
+    found = processes.of_pod(pod["metadata"]["uid"])
+    if found:
+        return sum(process.rss for process in found) / processes.MEBIBYTE
+    status = space.execute(pod["metadata"]["name"], "cat", "/proc/1/status")
+    resident = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+    return int(resident.split()[1]) / 1024
+
+
+def our_requests(space: Space, components: list[str]) -> Counter[tuple[str, str]]:
+    """All requests to the API server so far of the operator and of the Studio's processes in a namespace."""
+    home = operator_home(space)
+    pods = [(home, pod) for pod in faults.operator_pods(home)]
+    pods += [(space, pod) for component in components for pod in space.list("pods", component=component)]
+    total: Counter[tuple[str, str]] = Counter()
+    for where, pod in pods:
+        total += requests_by_kind(where.execute(pod["metadata"]["name"], "python3", "-c", _METRICS))
+    return total
+
+
+def writes_of_all_clients(space: Space) -> float | None:
+    """Changes that the API server took from anybody so far, without housekeeping; None where it does not say."""
+    try:
+        metrics = space.kubectl.run("get", "--raw", "/metrics", timeout=60)
+    except ClusterError:
+        return None
+    lines = [line for line in metrics.splitlines() if line.startswith("apiserver_request_total{")]
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if _is_change(line))
+
+
+def _is_change(line: str) -> bool:
+    changing = any(f'verb="{verb}"' in line for verb in _CHANGES)
+    return changing and not any(f'resource="{resource}"' in line for resource in _HOUSEKEEPING)
+
+
+def everything(space: Space) -> list[Manifest]:
+    """The objects of a namespace that make up its end state: no pods, no ReplicaSets, no events."""
+    kinds = (
+        "studios,assistants,deployments,statefulsets,jobs,services,configmaps,secrets,serviceaccounts,"
+        "rolebindings,persistentvolumeclaims"
+    )
+    items: list[Manifest] = json.loads(space.run("get", kinds, "-o", "json"))["items"]
+    return items

@@ -1,0 +1,81 @@
+"""Figures computed from Kubernetes objects, metrics and lists of seconds. Pure."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any
+
+Manifest = dict[str, Any]
+
+_SAMPLE = re.compile(r"^(?P<name>[a-zA-Z_:][\w:]*)\{(?P<labels>[^}]*)\} (?P<value>\S+)")
+_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+_READS = frozenset({"get", "list", "logs", "watch"})
+# Ids carry a number and a digest of a uid; migrations a digest of their spec: neither is the same in a second run.
+_IDENTITY = re.compile(r"-([tr])\d+-[0-9a-f]{5}(-\d+)?$")
+_MIGRATION = re.compile(r"-migration-[0-9a-f]{8}$")
+
+
+def cpu_request(pod: Manifest) -> Decimal:
+    """The cores that the scheduler reserves for a pod.
+
+    https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/#resource-sharing-within-containers
+    """
+    sidecars, most = Decimal(0), Decimal(0)
+    for container in pod["spec"].get("initContainers", []):
+        wanted = _cores(container)
+        if container.get("restartPolicy") == "Always":
+            sidecars += wanted
+            most = max(most, sidecars)
+        else:
+            most = max(most, sidecars + wanted)
+    running = sum((_cores(container) for container in pod["spec"]["containers"]), sidecars)
+    return max(most, running)
+
+
+def _cores(container: Manifest) -> Decimal:
+    quantity = str(container.get("resources", {}).get("requests", {}).get("cpu", "0"))
+    return Decimal(quantity[:-1]) / 1000 if quantity.endswith("m") else Decimal(quantity)
+
+
+def requests_by_kind(metrics: str) -> Counter[tuple[str, str]]:
+    """The requests to the API server in the metrics of a process, by (`read`, `write` or `lease`; verb and kind)."""
+    found: Counter[tuple[str, str]] = Counter()
+    for line in metrics.splitlines():
+        sample = _SAMPLE.match(line)
+        if sample is None or sample["name"] != "studio_kube_requests_total":
+            continue
+        given = dict(_LABEL.findall(sample["labels"]))
+        sort = "lease" if given["kind"] == "Lease" else "read" if given["verb"] in _READS else "write"
+        found[sort, f"{given['verb']} {given['kind']}"] += int(float(sample["value"]))
+    return found
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The nearest-rank percentile: a value that was really measured."""
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
+
+
+def spread(values: Sequence[float]) -> str:
+    """Smallest, median and largest value, and how many there are."""
+    return (
+        f"{min(values):.2f} / {percentile(values, 0.5):.2f} / {max(values):.2f} (min / median / max of {len(values)})"
+    )
+
+
+def end_state(objects: Iterable[Manifest]) -> list[str]:
+    """What a namespace came to, one line an object, without what differs from run to run."""
+    return sorted(_line(item) for item in objects)
+
+
+def _line(item: Manifest) -> str:
+    name = _MIGRATION.sub("-migration-*", _IDENTITY.sub(r"-\1*", item["metadata"]["name"]))
+    parts = [item["kind"], name]
+    if "replicas" in item.get("spec", {}):
+        parts.append(f"replicas={item['spec']['replicas']}")
+    conditions = item.get("status", {}).get("conditions", [])
+    if item["apiVersion"].startswith("studio-operator.io/"):
+        parts += sorted(f"{c['type']}={c['status']}/{c['reason']}" for c in conditions)
+        parts += [f"finalizers={','.join(item['metadata'].get('finalizers', []))}"]
+    return " ".join(parts)

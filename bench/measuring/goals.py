@@ -1,0 +1,72 @@
+"""The measures of the first chat, in the order of the page, with the goals that they are held against."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Goal:
+    """One measure. `limit` is None where there is no goal; `at_least` turns the comparison round."""
+
+    measure: str
+    unit: str
+    limit: float | None = None
+    at_least: bool = False
+    peers: str = ""
+
+    def met(self, value: float) -> bool | None:
+        """Whether a value reaches the goal; None without one."""
+        if self.limit is None:
+            return None
+        return value >= self.limit if self.at_least else value <= self.limit
+
+    @property
+    def text(self) -> str:
+        """The goal in words, empty without one."""
+        if self.limit is None:
+            return ""
+        return f"{'at least' if self.at_least else 'at most'} {self.limit:g}"
+
+
+UP_COLD = Goal("`make up` with empty caches", "s", 1800)
+UP_WARM = Goal("`make up` with warm caches", "s", 240)
+CLUSTER_UP = Goal("`make cluster-up` with warm caches", "s", 20)
+FIRST = Goal("first Assistant of a namespace, applied to Ready", "s", 120)
+SECOND = Goal("second Assistant in the same Studio, applied to Ready", "s", 75)
+OPERATOR_MEMORY = Goal(
+    "operator at rest, resident memory",
+    "MiB",
+    100,
+    peers="KubeRay operator: 21 MB without, 36 MB with 150 clusters (its own memory benchmark, Go)",
+)
+CONSUMER_MEMORY = Goal("the largest consumer at rest, resident memory", "MiB", 90)
+ORCHESTRATOR_MEMORY = Goal("the largest orchestrator at rest, resident memory", "MiB")
+WRITES = Goal("API writes at rest with 10 Assistants, without the Lease", "per second", 0)
+READS = Goal("API reads at rest with 10 Assistants", "per second", 1)
+CPU_REQUESTS = Goal("CPU requests of the Studio with 2 runs, a spare slot and a training", "cores", 1.6)
+DRIFT = Goal("a child edited or deleted, until repaired (p99)", "s", 10)
+KILLS = Goal(
+    "operator killed with SIGKILL during the first apply: kills after which the end state was the same",
+    "kills",
+    10,
+    at_least=True,
+)
+TEST_COLD = Goal("`make test` with empty caches", "s", 3600)
+TEST_WARM = Goal("`make test` with warm caches", "s", 900)
+
+FIRST_CHAT = (
+    UP_COLD,
+    UP_WARM,
+    CLUSTER_UP,
+    FIRST,
+    SECOND,
+    OPERATOR_MEMORY,
+    CONSUMER_MEMORY,
+    ORCHESTRATOR_MEMORY,
+    WRITES,
+    READS,
+    CPU_REQUESTS,
+    DRIFT,
+    KILLS,
+    TEST_COLD,
+    TEST_WARM,
+)

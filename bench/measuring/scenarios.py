@@ -1,0 +1,232 @@
+"""The scenarios of the first chat, each on namespaces of its own on a running cluster."""
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from measuring import cluster_facts, figures
+from stage.kubectl import Kubectl
+from studio.contract.labels import Component
+from studio_e2e import assistants, content, faults, manifests
+from studio_e2e.assistants import Assistant
+from studio_e2e.space import Space
+from studio_e2e.waiting import NotYet, eventually
+
+Manifest = dict[str, Any]
+
+CONSUMERS = [Component.TRAINING_CONSUMER.value, Component.RUNNING_CONSUMER.value]
+ORCHESTRATORS = [Component.TRAINING_ORCHESTRATOR.value, Component.RUNNING_ORCHESTRATOR.value]
+SETTLE_SECONDS = 45.0
+ARRIVES_WITHIN = 300.0
+
+
+@contextmanager
+def namespace(kubectl: Kubectl, purpose: str) -> Iterator[Space]:
+    """A namespace that is gone at the end: the next scenario has the machine for itself."""
+    space = Space.make(kubectl, purpose)
+    try:
+        yield space
+    finally:
+        space.remove()
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """Seconds from the apply to Ready, memory in MiB by component (every pod), requested cores, and the end state."""
+
+    first: float
+    second: float
+    memory: dict[str, list[float]]
+    cores: Decimal
+    state: list[str]
+
+
+def arrivals(kubectl: Kubectl) -> Arrivals:
+    """The concert hall, without its action server and with default resources, applied twice into one namespace."""
+    with namespace(kubectl, "bench") as space:
+        first, _ = arrive(space, "hall")
+        state = figures.end_state(cluster_facts.everything(space))
+        second, training = arrive(space, "hall-too")
+        eventually("all slots are there", lambda: _ready_pods(space, CONSUMERS) == 4, within=60)
+        time.sleep(SETTLE_SECONDS)
+        cores = sum((figures.cpu_request(pod) for pod in _lasting_pods(space)), training)
+        return Arrivals(first, second, _memory(space), cores, state)
+
+
+def arrive(space: Space, name: str) -> tuple[float, Decimal]:
+    """Apply an assistant; seconds until Ready, and the cores that its training's pod requested."""
+    assistant, training = Assistant(space, name), [Decimal(0)]
+    assistant.set_content(content.hall())
+    start = time.monotonic()
+    space.apply(manifests.assistant(name, language="en", source=manifests.from_config_map(f"{name}-content")))
+
+    def ready() -> bool:
+        pods = space.list("pods", component=Component.TRAINING.value, assistant=name)
+        training.extend(figures.cpu_request(pod) for pod in pods)
+        return _is_ready(assistant)
+
+    eventually(f"{name} is Ready", ready, within=ARRIVES_WITHIN, every=0.5)
+    return time.monotonic() - start, max(training)
+
+
+def _is_ready(assistant: Assistant) -> bool:
+    if assistant.conditions.get("Ready", {}).get("status") != "True":
+        raise NotYet(assistants.summary(assistant.live()))
+    return True
+
+
+def _ready_pods(space: Space, components: list[str]) -> int:
+    return sum(len(space.list("pods", component=component)) for component in components)
+
+
+def _lasting_pods(space: Space) -> list[Manifest]:
+    pods = [pod for pod in space.list("pods") if pod["status"]["phase"] == "Running"]
+    passing = (Component.TRAINING, Component.MIGRATION)
+    return [pod for pod in pods if pod["metadata"]["labels"].get("app.kubernetes.io/component") not in passing]
+
+
+def _memory(space: Space) -> dict[str, list[float]]:
+    home = cluster_facts.operator_home(space)
+    memory = {"operator": [cluster_facts.resident_mebibytes(home, pod) for pod in faults.operator_pods(home)]}
+    for component in [*CONSUMERS, *ORCHESTRATORS]:
+        pods = space.list("pods", component=component)
+        memory[component] = [cluster_facts.resident_mebibytes(space, pod) for pod in pods]
+    return memory
+
+
+@dataclass(frozen=True)
+class Rest:
+    """Requests to the API server per second of our processes, what they were, and the writes of all clients."""
+
+    reads: float
+    writes: float
+    detail: str
+    all_writes: float | None
+
+
+def at_rest(kubectl: Kubectl, *, count: int = 10, seconds: float = 60) -> Rest:
+    """Assistants that are trained and need no run, left alone for a minute."""
+    with namespace(kubectl, "rest") as space:
+        space.apply(manifests.studio(training={"consumers": 2}))
+        resting = [Assistant(space, f"porter-{number}") for number in range(count)]
+        for assistant in resting:
+            assistant.apply_with_content(content.porter(), running={"mode": "Never"})
+        for assistant in resting:
+            assistant.wait_ready(within=600)
+        time.sleep(SETTLE_SECONDS)
+        start, before, all_before = time.monotonic(), _requests(space), cluster_facts.writes_of_all_clients(space)
+        time.sleep(seconds)
+        after, all_after = _requests(space), cluster_facts.writes_of_all_clients(space)
+        made, lasted = after - before, time.monotonic() - start
+        by_sort = {sort: sum(n for (kind, _), n in made.items() if kind == sort) for sort in ("read", "write")}
+        detail = ", ".join(f"{n} {what}" for (_, what), n in sorted(made.items(), key=lambda item: -item[1]))
+        everybody = None if all_before is None or all_after is None else (all_after - all_before) / lasted
+        return Rest(by_sort["read"] / lasted, by_sort["write"] / lasted, detail, everybody)
+
+
+def _requests(space: Space) -> Counter[tuple[str, str]]:
+    return cluster_facts.our_requests(space, [*CONSUMERS, *ORCHESTRATORS])
+
+
+def repairs(kubectl: Kubectl, *, count: int = 40) -> list[float]:
+    """Seconds until each of `count` damages, in turn of every kind, is repaired."""
+    with namespace(kubectl, "drift") as space:
+        space.apply(manifests.studio())
+        assistants.wait_studio_ready(space)
+        damages = [_scaled, _edited, _deleted("service"), _deleted("rolebinding"), _deleted("deployment")]
+        return [_seconds_to_repair(space, damages[number % len(damages)]) for number in range(count)]
+
+
+Damage = Callable[[Space], Callable[[], bool]]
+
+
+def _seconds_to_repair(space: Space, damage: Damage) -> float:
+    repaired = damage(space)
+    start = time.monotonic()
+    eventually("repaired", repaired, within=60, every=0.05)
+    return time.monotonic() - start
+
+
+def _scaled(space: Space) -> Callable[[], bool]:
+    space.patch("deployment", "studio-running-consumer", {"spec": {"replicas": 3}})
+    return lambda: assistants.slots(space) == 1
+
+
+def _edited(space: Space) -> Callable[[], bool]:
+    name = "studio-training-orchestrator"
+    wanted = space.must_get("service", name)["spec"]["ports"]
+    space.patch("service", name, {"spec": {"ports": [{**wanted[0], "port": 9999}]}})
+    return lambda: bool(space.must_get("service", name)["spec"]["ports"] == wanted)
+
+
+def _deleted(kind: str) -> Damage:
+    def damage(space: Space) -> Callable[[], bool]:
+        live = space.list(kind, component=Component.RUNNING_CONSUMER.value) or space.list(
+            kind, component=Component.RUNNING_ORCHESTRATOR.value
+        )
+        name, uid = live[0]["metadata"]["name"], live[0]["metadata"]["uid"]
+        space.delete(kind, name, "--wait=false")
+
+        def repaired() -> bool:
+            found = space.get(kind, name)
+            return found is not None and found["metadata"]["uid"] != uid
+
+        return repaired
+
+    return damage
+
+
+@dataclass(frozen=True)
+class Survival:
+    """One first apply during which the operator was killed; `differences` from the undisturbed end state."""
+
+    moments: list[float]
+    seconds: float
+    differences: list[str]
+
+
+def survive(kubectl: Kubectl, undisturbed: list[str], moments: list[float]) -> Survival:
+    """The first arrival again, with the operator killed at these moments (seconds after the apply)."""
+    with namespace(kubectl, "kills") as space:
+        hall, start, left = Assistant(space, "hall"), time.monotonic(), sorted(moments)
+        hall.set_content(content.hall())
+        space.apply(manifests.assistant("hall", language="en", source=manifests.from_config_map("hall-content")))
+
+        def ready() -> bool:
+            if left and time.monotonic() - start > left[0]:
+                left.pop(0)
+                faults.kill_operator(space)
+            return not left and _is_ready(hall)
+
+        eventually("Ready in spite of the kills", ready, within=2 * ARRIVES_WITHIN, every=0.3)
+        seconds = time.monotonic() - start
+        return Survival(sorted(moments), seconds, _differences(space, undisturbed))
+
+
+def _differences(space: Space, undisturbed: list[str]) -> list[str]:
+    """What is left of them once the namespace had a minute to come to rest, as the undisturbed one had."""
+    found: list[str] = []
+
+    def same() -> bool:
+        state = figures.end_state(cluster_facts.everything(space))
+        found[:] = sorted(set(state) ^ set(undisturbed))
+        return not found
+
+    try:
+        eventually("the end state is the same", same, within=60)
+    except AssertionError:
+        return found
+    return []
+
+
+def moments_of(kills: int, applies: int, *, within: float, seed: int) -> list[list[float]]:
+    """Random moments, spread evenly over the applies and over the time of a first apply. Pure."""
+    chance = random.Random(seed)
+    step = within / kills
+    drawn = [number * step + chance.uniform(0, step) for number in range(kills)]
+    return [drawn[number::applies] for number in range(applies)]

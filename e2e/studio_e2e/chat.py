@@ -1,0 +1,93 @@
+"""Conversations through the Service of an assistant, from inside a pod: cluster DNS and Service address included."""
+
+import json
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Thread
+
+from studio.contract.labels import Component
+from studio_e2e.space import Space
+from studio_e2e.waiting import eventually
+
+_SAY = """\
+import json, sys, urllib.request as u
+url, sender, messages = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+for message in messages:
+    body = json.dumps({"sender": sender, "message": message}).encode()
+    with u.urlopen(u.Request(url, body, {"content-type": "application/json"}), timeout=30) as answer:
+        print(json.dumps([part.get("text") for part in json.load(answer)]))
+"""
+# Bounded twice: by the seconds given, and by the end of standard input when the test is over.
+_RING = """\
+import json, select, sys, time, urllib.request as u
+url, message, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
+body = json.dumps({"sender": "doorbell", "message": message}).encode()
+end = time.time() + seconds
+while time.time() < end:
+    try:
+        with u.urlopen(u.Request(url, body, {"content-type": "application/json"}), timeout=15) as answer:
+            print(json.dumps({"heard": [part.get("text") for part in json.load(answer)]}), flush=True)
+    except Exception as error:
+        print(json.dumps({"failed": repr(error)}), flush=True)
+    if select.select([sys.stdin], [], [], 0.3)[0]:
+        break
+"""
+
+
+def url(assistant: str) -> str:
+    """The REST channel behind the assistant's Service."""
+    return f"http://{assistant}:5005/webhooks/rest/webhook"
+
+
+def say(space: Space, assistant: str, sender: str, messages: Sequence[str]) -> list[list[str]]:
+    """Send messages one after the other; the texts of the answers to each. Raises ClusterError."""
+    pod = space.pod_of(Component.RUNNING_ORCHESTRATOR)["metadata"]["name"]
+    output = space.execute(pod, "python3", "-c", _SAY, url(assistant), sender, json.dumps(list(messages)))
+    return [json.loads(line) for line in output.splitlines() if line.startswith("[")]
+
+
+@dataclass
+class Doorbell:
+    """What a sender in the background heard so far: one answer a message, and the messages that failed."""
+
+    heard: list[list[str]] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+
+    def note(self, line: str) -> None:
+        """Take in one line of the sender."""
+        record = json.loads(line)
+        if "failed" in record:
+            self.failed.append(record["failed"])
+        else:
+            self.heard.append(record["heard"])
+
+    def wait_for(self, answer: list[str], *, within: float = 30) -> None:
+        """Until the newest answer is this one."""
+        eventually(f"the doorbell hears {answer}", lambda: self.heard[-1:] == [answer], within=within, every=0.3)
+
+
+@contextmanager
+def ringing(space: Space, assistant: str, message: str, *, seconds: float = 150) -> Iterator[Doorbell]:
+    """Send the same message every 0.3 s from inside a pod for as long as the block runs, at most `seconds`."""
+    pod = space.pod_of(Component.TRAINING_ORCHESTRATOR)["metadata"]["name"]
+    script = ("python3", "-c", _RING, url(assistant), message, f"{seconds:g}")
+    command = space.kubectl.command("-n", space.name, "exec", "-i", pod, "--", *script)
+    doorbell = Doorbell()
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        reader = Thread(target=_read, args=(process, doorbell), daemon=True)
+        reader.start()
+        try:
+            yield doorbell
+        finally:
+            assert process.stdin is not None
+            process.stdin.close()
+            reader.join(timeout=20)
+            process.terminate()
+
+
+def _read(process: subprocess.Popen[str], doorbell: Doorbell) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        doorbell.note(line)

@@ -1,0 +1,34 @@
+"""The API of the training orchestrator, asked as the operator would ask it: with a token of its service account."""
+
+import json
+from typing import Any
+
+from studio.contract import labels
+from studio.contract.labels import Component
+from studio_e2e.faults import OPERATOR, OPERATOR_NAMESPACE
+from studio_e2e.space import Space
+
+_GET = """\
+import sys, urllib.request as u
+request = u.Request(sys.argv[1], headers={"authorization": "Bearer " + sys.argv[2]})
+print(u.urlopen(request, timeout=20).read().decode())
+"""
+
+
+def trainings(space: Space, assistant: str) -> list[dict[str, Any]]:
+    """All trainings of an assistant, newest first or last as the orchestrator has them."""
+    found = json.loads(_get(space, f"/v1/trainings?assistant={assistant}"))
+    items: list[dict[str, Any]] = found if isinstance(found, list) else found["items"]
+    return items
+
+
+def training_log(space: Space, training: str) -> str:
+    """The archived log of a training."""
+    return _get(space, f"/v1/trainings/{training}/log")
+
+
+def _get(space: Space, path: str) -> str:
+    home = Space(space.kubectl, OPERATOR_NAMESPACE)
+    token = home.run("create", "token", OPERATOR, f"--audience={labels.AUDIENCE}", "--duration=10m").strip()
+    pod = space.pod_of(Component.TRAINING_ORCHESTRATOR)["metadata"]["name"]
+    return space.execute(pod, "python3", "-c", _GET, f"http://127.0.0.1:{labels.API_PORT}{path}", token)

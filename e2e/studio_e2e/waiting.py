@@ -1,0 +1,33 @@
+"""Waits for what should become true, with a deadline and with words for the reader of a failure."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class NotYet(Exception):  # noqa: N818 - said by a probe, never seen by users
+    """Raised by a probe to say what it sees instead of what is awaited."""
+
+
+class TimedOut(AssertionError):  # noqa: N818
+    """The deadline passed; the message has what was awaited and what was seen last."""
+
+
+def eventually(what: str, probe: Callable[[], T | None], *, within: float, every: float = 1.0) -> T:
+    """Call `probe` every `every` seconds until it returns something true, and return that.
+
+    `within` are the seconds allowed in all. Raises TimedOut with the last words of the probe.
+    """
+    deadline, seen = time.monotonic() + within, "nothing"
+    while True:
+        try:
+            if found := probe():
+                return found
+            seen = repr(found)
+        except NotYet as words:
+            seen = str(words)
+        if time.monotonic() > deadline:
+            raise TimedOut(f"{what}: not within {within:g} s; last seen: {seen}")
+        time.sleep(every)

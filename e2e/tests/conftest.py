@@ -1,0 +1,119 @@
+"""Fixtures of the end-to-end suite: the cluster at hand, one namespace a test or module, a diagnosis on failure."""
+
+import os
+import shutil
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import pytest
+
+from cluster.errors import ClusterError
+from stage.kubectl import Kubectl
+from studio_e2e import assistants, content, diagnosis, manifests
+from studio_e2e.assistants import Assistant
+from studio_e2e.faults import OPERATOR, OPERATOR_NAMESPACE
+from studio_e2e.space import Space, Spaces, keeping
+
+Manifest = dict[str, Any]
+
+# The longest scenario is a first apply with a killed operator on two busy cores.
+SECONDS_PER_TEST = 420
+_SPACES = pytest.StashKey[Spaces]()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(SECONDS_PER_TEST))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
+    """Put what the cluster looked like into the report of a failed test, before its namespaces go."""
+    outcome = yield
+    report, spaces = outcome.get_result(), item.config.stash.get(_SPACES, None)
+    if report.failed and spaces is not None:
+        report.sections += [(f"namespace {space.name}", diagnosis.report(space)) for space in spaces.in_use]
+
+
+@pytest.fixture(scope="session")
+def kubectl() -> Kubectl:
+    """The cluster of KUBECONFIG, else the local one; with the CRDs on it."""
+    try:
+        config = os.environ.get("KUBECONFIG")
+        found = Kubectl(shutil.which("kubectl") or "kubectl", config) if config else Kubectl.find()
+        found.run("get", "assistants,studios", "--all-namespaces", "--request-timeout=10s")
+    except ClusterError as error:
+        pytest.exit(f"The suite needs a cluster with the operator on it (`make up` makes one): {error}", returncode=3)
+    return found
+
+
+@pytest.fixture(scope="session")
+def operator(kubectl: Kubectl) -> None:
+    """An operator that is ready."""
+    wait = ("wait", "--for=condition=Available", f"deployment/{OPERATOR}", "--timeout=60s")
+    kubectl.run("-n", OPERATOR_NAMESPACE, *wait)
+
+
+@pytest.fixture(scope="session")
+def spaces(kubectl: Kubectl, pytestconfig: pytest.Config) -> Iterator[Spaces]:
+    """Makes and drops namespaces; the session ends when all of them are gone."""
+    made = Spaces(kubectl)
+    pytestconfig.stash[_SPACES] = made
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def space(operator: None, spaces: Spaces, request: pytest.FixtureRequest) -> Iterator[Space]:
+    """A namespace of this test alone."""
+    made = spaces.make(short_name(request))
+    yield made
+    spaces.drop(made)
+
+
+@pytest.fixture(scope="session")
+def shared(operator: None, spaces: Spaces) -> Space:
+    """A namespace with a Studio for all tests that leave a Studio as they found it."""
+    made = spaces.make("shared")
+    made.apply(manifests.studio())
+    return made
+
+
+@pytest.fixture
+def studio(shared: Space) -> Space:
+    """The shared namespace, once its Studio is Ready: whatever the test before has done to it."""
+    assistants.wait_studio_ready(shared)
+    return shared
+
+
+@pytest.fixture
+def assistant(studio: Space, request: pytest.FixtureRequest) -> Iterator[Assistant]:
+    """An Assistant in the shared Studio, named after the test, not applied yet; gone without a trace at the end."""
+    made = Assistant(studio, short_name(request))
+    yield made
+    if not keeping():
+        made.delete()
+
+
+def short_name(request: pytest.FixtureRequest) -> str:
+    """A name for objects, from that of the test; it leaves room for the children's suffixes."""
+    words = request.node.originalname.removeprefix("test_").replace("_", "-")
+    return str(words[:24]).strip("-")
+
+
+@pytest.fixture(scope="session")
+def _first_porter(shared: Space) -> Manifest:
+    assistants.wait_studio_ready(shared)
+    porter = Assistant(shared, "porter")
+    porter.apply_with_content(content.porter())
+    return porter.wait_ready()
+
+
+@pytest.fixture
+def porter(_first_porter: Manifest, studio: Space) -> Assistant:
+    """A Ready assistant with its first content: whatever an earlier test left, at the price of a swap at most."""
+    porter = Assistant(studio, "porter")
+    porter.apply_with_content(content.porter())
+    porter.wait_ready(fingerprint=_first_porter["status"]["fingerprint"])
+    return porter

@@ -1,0 +1,49 @@
+"""Whatever dies at whatever moment, the end state is the same; and a namespace can always go."""
+
+import random
+import time
+from typing import Any
+
+from stage.kubectl import conditions
+from studio.contract.labels import Component
+from studio_e2e import assistants, chat, content, faults
+from studio_e2e.assistants import Assistant
+from studio_e2e.space import Space
+from studio_e2e.waiting import NotYet, eventually
+
+Manifest = dict[str, Any]
+KILLS = 3
+SEED = 20
+
+
+def test_an_operator_killed_during_the_first_apply_ends_in_the_same_state(space: Space) -> None:
+    porter = Assistant(space, "porter")
+    moments = sorted(random.Random(SEED).uniform(1, 45) for _ in range(KILLS))
+    porter.apply_with_content(content.porter())
+    start, trainings = time.monotonic(), set[str]()
+
+    def ready() -> Manifest:
+        if moments and time.monotonic() - start > moments[0]:
+            moments.pop(0)
+            faults.kill_operator(space)
+        trainings.update(job["metadata"]["name"] for job in porter.jobs(Component.TRAINING))
+        live = porter.live()
+        if moments or conditions(live).get("Ready", {}).get("status") != "True":
+            raise NotYet(f"{len(moments)} kills to come\n{assistants.summary(live)}")
+        return live
+
+    eventually("Ready in spite of the kills", ready, within=300)
+    assert len(trainings) == 1
+    assert [studio["metadata"]["name"] for studio in space.list("studios")] == ["studio"]
+    assert len(porter.jobs(Component.RUN)) == 1
+    assert assistants.slots(space) == 2
+    assert len(space.list("jobs", component=Component.MIGRATION.value)) == 1
+    assert chat.say(space, "porter", "survivor", ["good day"]) == [[content.GREETING]]
+
+
+def test_a_namespace_deleted_during_a_training_is_gone_in_time(space: Space) -> None:
+    porter = Assistant(space, "porter")
+    porter.apply({"files": content.porter()}, running={"mode": "Never"})
+    porter.wait_training_job(within=180)
+    space.remove()
+    assert space.kubectl.get("namespace", space.name) is None

@@ -1,0 +1,153 @@
+"""Whose object is it: ours are repaired, those of others are left alone."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from studio.contract.labels import Component
+from studio_e2e import assistants, content, manifests
+from studio_e2e.assistants import Assistant
+from studio_e2e.space import Space
+from studio_e2e.waiting import NotYet, eventually
+
+Manifest = dict[str, Any]
+REPAIRED_WITHIN = 10.0
+
+
+def edited_deployment(space: Space) -> Callable[[], bool]:
+    name = "studio-training-orchestrator"
+    container = space.must_get("deployment", name)["spec"]["template"]["spec"]["containers"][0]
+    image = container["image"]
+    patch = {"spec": {"template": {"spec": {"containers": [{**container, "image": "registry.invalid/evil:0"}]}}}}
+    space.patch("deployment", name, patch)
+
+    def repaired() -> bool:
+        now = space.must_get("deployment", name)["spec"]["template"]["spec"]["containers"][0]["image"]
+        return bool(now == image)
+
+    return repaired
+
+
+def scaled_stateful_set(space: Space) -> Callable[[], bool]:
+    space.patch("statefulset", "studio-database", {"spec": {"replicas": 0}})
+    return lambda: space.must_get("statefulset", "studio-database")["spec"]["replicas"] == 1
+
+
+def deleted(kind: str, find: Callable[[Space], str]) -> Callable[[Space], Callable[[], bool]]:
+    def damage(space: Space) -> Callable[[], bool]:
+        name = find(space)
+        uid = space.must_get(kind, name)["metadata"]["uid"]
+        space.delete(kind, name, "--wait=false")
+
+        def repaired() -> bool:
+            live = space.get(kind, name)
+            return live is not None and live["metadata"]["uid"] != uid
+
+        return repaired
+
+    return damage
+
+
+def a_role_binding(space: Space) -> str:
+    bindings = space.list("rolebindings", component=Component.RUNNING_CONSUMER.value)
+    return str(bindings[0]["metadata"]["name"])
+
+
+DAMAGES = {
+    "deployment edited": edited_deployment,
+    "stateful set scaled to nothing": scaled_stateful_set,
+    "deployment deleted": deleted("deployment", lambda _space: "studio-running-consumer"),
+    "service deleted": deleted("service", lambda _space: "studio-running-orchestrator"),
+    "role binding deleted": deleted("rolebinding", a_role_binding),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
+def test_drift_is_repaired_within_seconds(studio: Space, damage: Callable[[Space], Callable[[], bool]]) -> None:
+    repaired, start = damage(studio), time.monotonic()
+    eventually("repaired", repaired, within=REPAIRED_WITHIN, every=0.3)
+    assert time.monotonic() - start <= REPAIRED_WITHIN
+    assistants.wait_studio_ready(studio)
+
+
+def test_the_service_of_an_assistant_is_repaired_too(porter: Assistant) -> None:
+    uid = porter.space.must_get("service", "porter")["metadata"]["uid"]
+    porter.space.delete("service", "porter", "--wait=false")
+
+    def serves_again() -> bool:
+        live = porter.space.get("service", "porter")
+        if live is None or live["metadata"]["uid"] == uid:
+            raise NotYet("no new Service")
+        return len(porter.serving()) == 1
+
+    eventually("the Service serves again", serves_again, within=REPAIRED_WITHIN, every=0.3)
+
+
+@pytest.fixture
+def foreign_service(assistant: Assistant) -> Iterator[Manifest]:
+    """A Service with the assistant's name that somebody made before us."""
+    space, name = assistant.space, assistant.name
+    spec = {"selector": {"app": "somebody-else"}, "ports": [{"port": 80}]}
+    space.apply({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec})
+    yield space.must_get("service", name)
+    space.delete("service", name)
+
+
+def test_an_object_of_somebody_else_is_a_conflict_and_untouched(
+    assistant: Assistant, foreign_service: Manifest
+) -> None:
+    assistant.apply({"files": content.porter()}, running={"mode": "Never"}, training={"trigger": "Manual"})
+    said = assistant.wait_for("Stalled", reason="Conflict", within=20)
+    assert f"Service {assistant.name}" in said["message"]
+    assert assistant.space.must_get("service", assistant.name) == foreign_service
+    # It heals once the other one is gone.
+    assistant.space.delete("service", assistant.name)
+    eventually("no longer stalled", lambda: "Stalled" not in assistant.conditions, within=30)
+
+
+def test_a_secret_of_ours_is_never_overwritten(studio: Space) -> None:
+    before = studio.must_get("secret", "studio-database")["data"]
+    studio.patch("studio", "studio", {"metadata": {"annotations": {"poke": str(time.time_ns())}}})
+    assistants.wait_studio_ready(studio)
+    assert studio.must_get("secret", "studio-database")["data"] == before
+
+
+def test_a_studio_that_is_named_and_missing_is_said(assistant: Assistant) -> None:
+    assistant.apply({"files": content.porter()}, running={"mode": "Never"}, studioRef={"name": "nowhere"})
+    said = assistant.wait_for("Stalled", reason="StudioNotFound", within=20)
+    assert "spec.studioRef.name" in said["message"]
+    assert assistant.space.get("studio", "nowhere") is None
+
+
+@pytest.mark.parametrize("name", ["studio-database", "porter-actions"])
+def test_a_name_that_collides_is_refused_in_the_status(studio: Space, name: str) -> None:
+    colliding = Assistant(studio, name)
+    colliding.apply({"files": content.porter()}, running={"mode": "Never"})
+    try:
+        said = colliding.wait_for("Stalled", reason="InvalidSpec", within=20)
+        assert "metadata.name" in said["message"]
+        assert colliding.jobs(Component.TRAINING) == []
+    finally:
+        studio.delete("assistant", name, "--timeout=60s")
+
+
+def test_two_appliers_of_one_field_are_told_apart(studio: Space) -> None:
+    # The operator forces what is its own; a person's field that it does not set stays the person's.
+    patch = {"metadata": {"annotations": {"team.example.com/note": "ours"}}}
+    studio.patch("deployment", "studio-running-orchestrator", patch)
+    studio.apply(manifests.studio(training={"consumers": 2}))
+    eventually(
+        "two training consumers",
+        lambda: studio.must_get("deployment", "studio-training-consumer")["spec"]["replicas"] == 2,
+        within=REPAIRED_WITHIN,
+    )
+    studio.apply(manifests.studio())
+    eventually(
+        "one training consumer",
+        lambda: studio.must_get("deployment", "studio-training-consumer")["spec"]["replicas"] == 1,
+        within=REPAIRED_WITHIN,
+    )
+    annotations = studio.must_get("deployment", "studio-running-orchestrator")["metadata"]["annotations"]
+    assert annotations["team.example.com/note"] == "ours"

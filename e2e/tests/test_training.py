@@ -1,0 +1,121 @@
+"""What can happen to a training: edited or deleted under way, no image, no room, no Secret; its consumer killed."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from studio.contract.labels import Component
+from studio_e2e import assistants, content, faults, manifests, model_service
+from studio_e2e.assistants import Assistant
+from studio_e2e.space import Space
+from studio_e2e.waiting import NotYet, eventually
+
+Manifest = dict[str, Any]
+NEVER = {"mode": "Never"}
+
+
+def test_an_edit_supersedes_the_training_under_way(assistant: Assistant) -> None:
+    assistant.apply({"files": content.porter(greeting="First.")}, running=NEVER)
+    first = assistant.wait_training_job()
+    superseded = assistant.status["fingerprint"]
+    assistant.apply({"files": content.porter(greeting="Second.")}, running=NEVER)
+    ready = assistant.wait_ready(other_than=superseded)
+    views = model_service.trainings(assistant.space, assistant.name)
+    states = {view["fingerprint"]: view["state"] for view in views}
+    assert states == {superseded: "Superseded", ready["status"]["fingerprint"]: "Succeeded"}
+    eventually("the Job of the superseded training is gone", lambda: not _exists(assistant, first), within=60)
+
+
+def test_a_deletion_stops_the_training_under_way(assistant: Assistant) -> None:
+    slots = assistants.slots(assistant.space)
+    assistant.apply({"files": content.porter(greeting="Never heard.")})
+    assistant.wait_training_job()
+    assistants.wait_slots(assistant.space, slots + 1)
+    assistant.delete(within=60)
+    assistants.wait_slots(assistant.space, slots)
+
+
+@pytest.fixture
+def secret(studio: Space) -> Iterator[str]:
+    studio.apply(manifests.secret("half-a-secret", {"other": "value"}))
+    yield "half-a-secret"
+    studio.delete("secret", "half-a-secret")
+
+
+def test_an_unknown_image_is_said(assistant: Assistant) -> None:
+    engine = {"image": "registry.invalid/nobody/engine:0"}
+    assistant.apply({"files": content.porter()}, running=NEVER, engine=engine)
+    said = assistant.wait_for("Trained", "False", reason="ImagePullFailed", within=90)
+    assert "registry.invalid/nobody/engine:0" in said["message"]
+
+
+def test_a_secret_without_the_key_is_said(assistant: Assistant, secret: str) -> None:
+    reference = {"secretKeyRef": {"name": secret, "key": "missing"}}
+    engine = {"env": [{"name": "TOKEN", "valueFrom": reference}]}
+    assistant.apply({"files": content.porter()}, running=NEVER, engine=engine)
+    said = assistant.wait_for("Trained", "False", reason="ContainerConfigError", within=90)
+    assert "missing" in said["message"]
+
+
+def test_a_pod_that_fits_no_node_is_said(assistant: Assistant) -> None:
+    training = {"resources": {"requests": {"cpu": "900"}}}
+    assistant.apply({"files": content.porter()}, running=NEVER, training=training)
+    said = assistant.wait_for("Trained", "False", reason="Unschedulable", within=60)
+    assert "Insufficient cpu" in said["message"]
+
+
+@pytest.fixture
+def quota(studio: Space) -> Iterator[None]:
+    hard = {"requests.cpu": "20"}
+    body = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "small"}, "spec": {"hard": hard}}
+    studio.apply(body)
+    yield
+    studio.delete("resourcequota", "small")
+
+
+def test_an_exceeded_quota_is_said(assistant: Assistant, quota: None) -> None:
+    training = {"resources": {"requests": {"cpu": "900"}}}
+    assistant.apply({"files": content.porter()}, running=NEVER, training=training)
+    said = assistant.wait_for("Trained", "False", reason="QuotaExceeded", within=60)
+    assert "exceeded quota" in said["message"]
+
+
+def test_an_action_server_without_an_image_is_said(assistant: Assistant) -> None:
+    actions = {"image": "registry.invalid/nobody/actions:0"}
+    assistant.apply({"files": content.porter()}, running=NEVER, training={"trigger": "Manual"}, actions=actions)
+    said = assistant.wait_for("ActionsReady", "False", within=60)
+    assert assistant.name in said["message"]
+
+
+def test_killed_consumers_adopt_what_they_left(porter: Assistant) -> None:
+    space, before = porter.space, porter.status
+    (run,) = porter.jobs(Component.RUN)
+    porter.set_content(content.porter(greeting="After the fall."))
+    training = porter.wait_training_job()
+    for component in (Component.TRAINING_CONSUMER, Component.RUNNING_CONSUMER):
+        for pod in space.list("pods", component=component.value):
+            faults.sigkill(space, pod)
+
+    seen: set[str] = set()
+
+    def swapped() -> Manifest:
+        seen.update(job["metadata"]["uid"] for job in porter.jobs(Component.TRAINING))
+        live = porter.live()
+        if live["status"]["fingerprint"] == before["fingerprint"] or not _is_ready(live):
+            raise NotYet(assistants.summary(live))
+        return live
+
+    ready = eventually("porter swaps after all", swapped, within=240)
+    assert seen == {training["metadata"]["uid"]}
+    assert ready["status"]["run"]["id"] != before["run"]["id"]
+    eventually("the old run is gone", lambda: not _exists(porter, run), within=90)
+    assert len(porter.jobs(Component.RUN)) == 1
+
+
+def _exists(assistant: Assistant, job: Manifest) -> bool:
+    return assistant.space.get("job", job["metadata"]["name"]) is not None
+
+
+def _is_ready(live: Manifest) -> bool:
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in live["status"]["conditions"])

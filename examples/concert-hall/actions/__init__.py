@@ -1,0 +1,1 @@
+"""The custom actions of the concert hall, served by rasa-sdk on port 5055."""

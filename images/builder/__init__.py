@@ -1,0 +1,1 @@
+"""Builds the container images: references that carry their content, Docker or buildah, hand-over to the cluster."""

@@ -1,0 +1,1 @@
+"""The custom resources: their models, their checks, and the files generated from them."""

@@ -1,0 +1,44 @@
+"""kopf's connection to the API server: the same configuration and the same rotating token as the façade's."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+import kopf
+from aiohttp.client_middlewares import ClientHandlerType, ClientMiddlewareType
+
+from studio.kube.connection import open_session
+from studio_operator.runtime.liveness import WatchActivity
+from studio_operator.runtime.watched import Watched
+
+_ONE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+_MANY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_COLLECTION = re.compile(r"^/apis?/.*/([a-z]+)$")
+
+
+def watch_middleware(watched: tuple[Watched, ...], activity: WatchActivity) -> ClientMiddlewareType:
+    """Tells `activity` of every watch that is opened, and asks for metadata only where nothing else is wanted."""
+    metadata_only = {entry.kind.plural for entry in watched if entry.metadata_only}
+
+    async def middleware(request: aiohttp.ClientRequest, handler: ClientHandlerType) -> aiohttp.ClientResponse:
+        found = _COLLECTION.match(request.url.path)
+        watching = request.url.query.get("watch") == "true"
+        if found and found[1] in metadata_only:
+            request.headers["Accept"] = _ONE if watching else _MANY
+        response = await handler(request)
+        if found and watching and response.status == 200:  # noqa: PLR2004
+            activity.opened(request.url.path)
+        return response
+
+    return middleware
+
+
+def login_handler(watched: tuple[Watched, ...], activity: WatchActivity, user_agent: str) -> Callable[..., Any]:
+    """The login activity for kopf's registry."""
+
+    async def login(**_: Any) -> kopf.AiohttpSession:
+        server, session = await open_session(user_agent=user_agent, middlewares=(watch_middleware(watched, activity),))
+        return kopf.AiohttpSession(server=server, aiohttp_session=session)
+
+    return login

@@ -1,0 +1,71 @@
+"""Which images the operator uses, and what a Studio changes about them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Self
+
+from studio_operator.api.v1alpha1.studio import StudioImages
+
+_ENVIRONMENT = {
+    "operator": "RELATED_IMAGE_OPERATOR",
+    "services": "RELATED_IMAGE_SERVICES",
+    "engine": "RELATED_IMAGE_ENGINE",
+    "database": "RELATED_IMAGE_DATABASE",
+    "object_store": "RELATED_IMAGE_OBJECT_STORE",
+}
+_OPTIONAL = {"operator"}
+
+
+@dataclass(frozen=True)
+class Images:
+    """Full image references, and how they are pulled (`pull_secrets`: names of Secrets in the Studio's namespace)."""
+
+    operator: str
+    services: str
+    engine: str
+    database: str
+    object_store: str
+    pull_policy: str = "IfNotPresent"
+    pull_secrets: tuple[str, ...] = ()
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """The images named by RELATED_IMAGE_* variables. Raises ValueError that names the ones that are missing."""
+        missing = [
+            variable
+            for field, variable in _ENVIRONMENT.items()
+            if field not in _OPTIONAL and not environment.get(variable)
+        ]
+        if missing:
+            raise ValueError(f"set {', '.join(missing)} to the images that Studios are made of")
+        found = {field: environment.get(variable, "") for field, variable in _ENVIRONMENT.items()}
+        return cls(
+            operator=found["operator"],
+            services=found["services"],
+            engine=found["engine"],
+            database=found["database"],
+            object_store=found["object_store"],
+        )
+
+    def overridden(self, images: StudioImages) -> "Images":
+        """These images as a Studio wants them: from its registry, with its pull policy and secrets."""
+        registry = images.registry
+        return replace(
+            self,
+            operator=_moved(self.operator, registry),
+            services=_moved(self.services, registry),
+            engine=_moved(self.engine, registry),
+            database=_moved(self.database, registry),
+            object_store=_moved(self.object_store, registry),
+            pull_policy=images.pull_policy,
+            pull_secrets=tuple(secret.name for secret in images.pull_secrets),
+        )
+
+
+def _moved(image: str, registry: str | None) -> str:
+    """The reference with its registry replaced; one without a registry gets it in front."""
+    if not registry or not image:
+        return image
+    first, slash, rest = image.partition("/")
+    has_registry = bool(slash) and ("." in first or ":" in first or first == "localhost")
+    return f"{registry}/{rest if has_registry else image}"

@@ -1,0 +1,1 @@
+"""Pure decisions: which content, which stage, how many slots. No I/O, no clock, no kopf."""

@@ -1,0 +1,91 @@
+"""What the reconcile needs of the world. `clients/` and `runtime/` implement it; tests bring fakes of their own.
+
+Errors of the API server are those of `studio.kube.errors`; errors of the orchestrators are `ModelServiceError`s.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from studio.contract.model_service import (
+    DesiredRunning,
+    DesiredTraining,
+    ObservedRunning,
+    ObservedTraining,
+    Removal,
+)
+from studio.kube import Kind, Manifest
+
+
+class Cluster(Protocol):
+    """The API server, as the operator may use it. Writes are refused once the leader's lease has run out."""
+
+    def cached(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
+        """One object from the store of its kind; only kinds that are watched (custom resources and children)."""
+
+    def select(self, kind: Kind, namespace: str, labels: Mapping[str, str] | None = None) -> list[Manifest]:
+        """All cached objects of a namespace that carry the labels."""
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
+        """One object, read live; None when it does not exist."""
+
+    async def apply(self, body: Manifest) -> Manifest:
+        """Server-side apply with the operator's field manager; the store learns the answer at once."""
+
+    async def create(self, body: Manifest) -> Manifest:
+        """Create, never overwrite. Raises AlreadyExists."""
+
+    async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str | None = None) -> bool:
+        """Delete in the background, only if the uid still matches; False when it was gone."""
+
+    async def patch(self, kind: Kind, namespace: str, name: str, patch: Manifest, *, resource_version: str) -> Manifest:
+        """Merge patch as a compare-and-swap. Raises Conflict."""
+
+    async def write_status(self, kind: Kind, namespace: str, name: str, status: dict[str, Any]) -> Manifest:
+        """Write the whole status of a custom resource."""
+
+
+class ModelService(Protocol):
+    """The two orchestrators of a Studio, addressed by its namespace and name."""
+
+    async def put_training(self, desired: DesiredTraining) -> ObservedTraining:
+        """Say what is wanted, hear what is. Raises ModelServiceError."""
+
+    async def put_content(self, desired: DesiredTraining, archive: bytes, sha256: str) -> None:
+        """Hand over the content of `desired.fingerprint`. Raises ModelServiceError."""
+
+    async def put_running(self, desired: DesiredRunning) -> ObservedRunning:
+        """Say what is wanted, hear what is. Raises ModelServiceError."""
+
+    async def remove(self, namespace: str, studio: str, assistant: str, uid: str, *, delete_data: bool) -> list[Removal]:
+        """Ask both orchestrators to stop and clean; one answer each. Raises ModelServiceError."""
+
+
+class ModelServiceError(Exception):
+    """An orchestrator could not be asked, or refused: the message is fit for a condition."""
+
+
+class Unreachable(ModelServiceError):
+    """No answer: not up yet, restarting, or the network. Worth another try soon."""
+
+
+class Refused(ModelServiceError):
+    """An answer, and it was no: `status` is the HTTP code, the message the orchestrator's own detail."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+
+
+class Recorder(Protocol):
+    """Kubernetes events about a custom resource."""
+
+    async def record(self, about: Manifest, *, reason: str, message: str, warning: bool) -> None:
+        """Publish one event; never raises, an event is not worth a failed pass."""
+
+
+class Clock(Protocol):
+    """Where the reconcile gets the time from."""
+
+    def now(self) -> datetime:
+        """The current time in UTC."""

@@ -1,0 +1,99 @@
+"""The one way in which children come to be what they should be: applied when they differ, pruned when unwanted."""
+
+from collections.abc import Iterable, Sequence
+
+import structlog
+from prometheus_client import Counter
+
+from studio.contract import labels
+from studio.kube import Kind, Manifest, kind_of
+from studio_operator.planning.drift import difference, stamped
+from studio_operator.ports import Cluster
+
+log = structlog.get_logger(__name__)
+
+WRITES = Counter("studio_operator_child_writes_total", "Children written by the applier", ["kind", "why"])
+
+
+class Conflict(Exception):  # noqa: N818 - named after the condition reason that it becomes
+    """An object of a name that we need belongs to somebody else. It is left untouched."""
+
+    def __init__(self, live: Manifest) -> None:
+        metadata = live["metadata"]
+        owners = ", ".join(f"{o['kind']} {o['name']}" for o in metadata.get("ownerReferences", [])) or "nobody we know"
+        super().__init__(
+            f"{live.get('kind', 'object')} {metadata['name']} exists and belongs to {owners}: rename or delete it, "
+            f"or choose another name"
+        )
+
+
+class Vanishing(Exception):  # noqa: N818 - not an error, only too early
+    """The object of that name is of our owner's predecessor and on its way out: look again soon."""
+
+
+async def apply_all(cluster: Cluster, owner: Manifest, desired: Iterable[Manifest]) -> None:
+    """Apply the objects in order, writing only what differs from what the stores hold.
+
+    Raises Conflict before the first write to an object that is not the owner's, and the API server's own errors.
+    """
+    for body in desired:
+        await _apply_one(cluster, owner, stamped(body))
+
+
+async def prune(cluster: Cluster, owner: Manifest, desired: Sequence[Manifest], kinds: Sequence[Kind]) -> None:
+    """Delete the owner's children of these kinds that are no longer wanted: ours by label and by owner reference."""
+    namespace = owner["metadata"]["namespace"]
+    wanted = {(body["kind"], body["metadata"]["name"]) for body in desired}
+    ours = {labels.MANAGED_BY: labels.MANAGED_BY_OPERATOR, labels.INSTANCE: owner["metadata"]["name"]}
+    for kind in kinds:
+        for live in cluster.select(kind, namespace, ours):
+            name, uid = live["metadata"]["name"], live["metadata"]["uid"]
+            if (kind.kind, name) in wanted or not owned_by(live, owner) or "deletionTimestamp" in live["metadata"]:
+                continue
+            log.info("prune", kind=kind.kind, namespace=namespace, name=name)
+            WRITES.labels(kind.kind, "prune").inc()
+            await cluster.delete(kind, namespace, name, uid=uid)
+
+
+async def _apply_one(cluster: Cluster, owner: Manifest, body: Manifest) -> None:
+    kind, metadata = kind_of(body), body["metadata"]
+    live = cluster.cached(kind, metadata["namespace"], metadata["name"])
+    if live is None:
+        # Stores hold only what carries our labels; somebody else's object of that name shows up in a live read only.
+        live = await cluster.get(kind, metadata["namespace"], metadata["name"])
+    if live is None:
+        why = "missing"
+    elif not is_ours(live, owner, body):
+        raise Vanishing(metadata["name"]) if _of_predecessor(live, owner) else Conflict(live)
+    elif found := difference(body, live):
+        why = "drift"
+        log.info("drift", kind=kind.kind, namespace=metadata["namespace"], name=metadata["name"], field=found)
+    else:
+        return
+    WRITES.labels(kind.kind, why).inc()
+    await cluster.apply(body)
+
+
+def owned_by(live: Manifest, owner: Manifest) -> bool:
+    """Whether the owner's uid is among the owner references."""
+    uid = owner["metadata"]["uid"]
+    return any(reference["uid"] == uid for reference in live["metadata"].get("ownerReferences", []))
+
+
+def _of_predecessor(live: Manifest, owner: Manifest) -> bool:
+    """A resource deleted and made again under the same name finds children that are still being collected."""
+    return "deletionTimestamp" in live["metadata"] or any(
+        (reference["kind"], reference["name"]) == (owner["kind"], owner["metadata"]["name"])
+        for reference in live["metadata"].get("ownerReferences", [])
+    )
+
+
+def is_ours(live: Manifest, owner: Manifest, body: Manifest) -> bool:
+    """Whether we may write: the owner's by uid, or, for what must outlive its owner, by our labels and its name."""
+    if owned_by(live, owner):
+        return True
+    has = live["metadata"].get("labels", {})
+    retained = not body["metadata"].get("ownerReferences")
+    same = all(has.get(key) == body["metadata"]["labels"][key] for key in (labels.MANAGED_BY, labels.INSTANCE))
+    orphaned = not live["metadata"].get("ownerReferences")
+    return same and (retained or orphaned)

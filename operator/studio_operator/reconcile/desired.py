@@ -1,0 +1,49 @@
+"""Pure: from an Assistant's spec to what the two orchestrators are asked for."""
+
+from studio.contract.labels import ACTIONS_PORT, Component
+from studio.contract.model_service import DesiredRunning, DesiredTraining
+from studio.contract.names import child_of_assistant
+from studio_operator.components.context import AssistantContext
+from studio_operator.components.engine import running_engine, training_engine
+
+
+def training(context: AssistantContext, fingerprint: str | None) -> DesiredTraining:
+    """What the training orchestrator should train."""
+    spec = context.spec.training
+    return DesiredTraining(
+        uid=context.uid,
+        name=context.name,
+        namespace=context.namespace,
+        studio=context.studio_name,
+        fingerprint=fingerprint,
+        trigger=spec.trigger,
+        priority=spec.priority,
+        deadline_seconds=spec.deadline_seconds,
+        attempts=spec.retries + 1,
+        keep_models=spec.history.models,
+        keep_trainings=spec.history.trainings,
+        engine=training_engine(context),
+    )
+
+
+def running(context: AssistantContext, fingerprint: str | None) -> DesiredRunning:
+    """What the running orchestrator should serve."""
+    spec = context.spec
+    channels = spec.channels.credentials_secret_ref
+    return DesiredRunning(
+        uid=context.uid,
+        name=context.name,
+        namespace=context.namespace,
+        studio=context.studio_name,
+        fingerprint=fingerprint,
+        mode=spec.running.mode,
+        model=spec.running.model,
+        credentials=channels.name if channels else None,
+        actions_url=_actions_url(context) if spec.actions else None,
+        engine=running_engine(context),
+    )
+
+
+def _actions_url(context: AssistantContext) -> str:
+    service = child_of_assistant(context.name, Component.ACTIONS)
+    return f"http://{service}.{context.namespace}.svc:{ACTIONS_PORT}/webhook"

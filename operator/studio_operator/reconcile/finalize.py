@@ -1,0 +1,102 @@
+"""The end of an Assistant: the orchestrators stop and clean, then the finalizer goes."""
+
+import structlog
+
+from studio.contract import labels, names
+from studio.contract.labels import Component
+from studio.kube import ASSISTANT, DEPLOYMENT, JOB, NAMESPACE, SERVICE, STUDIO, Manifest
+from studio.kube.errors import Conflict, Forbidden, NotFound
+from studio_operator.planning.membership import studio_of
+from studio_operator.ports import Cluster, ModelService
+
+log = structlog.get_logger(__name__)
+
+FINALIZER = f"{labels.GROUP}/finalizer"
+# The way out when the orchestrators will never answer again: deletion then no longer waits for them.
+FORCE_DELETE = f"{labels.GROUP}/force-delete"
+LOOK_AGAIN = 1.0
+ORCHESTRATORS = (Component.TRAINING_ORCHESTRATOR, Component.RUNNING_ORCHESTRATOR)
+
+
+async def ensure_finalizer(cluster: Cluster, assistant: Manifest) -> bool:
+    """Put our finalizer on, as a compare-and-swap so that nobody else's is lost; False when somebody was faster.
+
+    Nothing may be asked of the orchestrators before it is on: they would never hear of the end.
+    """
+    finalizers = assistant["metadata"].get("finalizers", [])
+    return FINALIZER in finalizers or await _set_finalizers(cluster, assistant, [*finalizers, FINALIZER])
+
+
+async def finalize(cluster: Cluster, model_service: ModelService, assistant: Manifest) -> float | None:
+    """One step of the deletion; returns when to look again, None once the finalizer is gone.
+
+    Raises ModelServiceError while an orchestrator does not answer: the work queue repeats with a back-off.
+    """
+    metadata = assistant["metadata"]
+    if FINALIZER not in metadata.get("finalizers", []):
+        return None
+    namespace, name = metadata["namespace"], metadata["name"]
+    if await _nobody_to_ask(cluster, assistant):
+        await remove_model_service_objects(cluster, assistant)
+    else:
+        delete_data = (assistant.get("spec") or {}).get("deletionPolicy") == "Delete"
+        answers = await model_service.remove(
+            namespace, studio_of(assistant), name, metadata["uid"], delete_data=delete_data
+        )
+        waiting = [answer.message for answer in answers if not answer.gone]
+        if waiting:
+            log.info("finalize", namespace=namespace, name=name, waits_for=waiting)
+            return LOOK_AGAIN
+    done = await _set_finalizers(cluster, assistant, [f for f in metadata["finalizers"] if f != FINALIZER])
+    return None if done else LOOK_AGAIN
+
+
+async def remove_model_service_objects(cluster: Cluster, assistant: Manifest) -> None:
+    """Delete the Jobs and the Service of an assistant whose Studio is gone: nobody else is left to do it."""
+    metadata = assistant["metadata"]
+    wanted = {labels.ASSISTANT: metadata["name"], labels.MANAGED_BY: labels.MANAGED_BY_MODEL_SERVICE}
+    for kind in (JOB, SERVICE):
+        for live in cluster.select(kind, metadata["namespace"], wanted):
+            await cluster.delete(kind, metadata["namespace"], live["metadata"]["name"], uid=live["metadata"]["uid"])
+
+
+async def _nobody_to_ask(cluster: Cluster, assistant: Manifest) -> bool:
+    """Whether the orchestrators are gone or going: their Studio, or the whole namespace with them."""
+    metadata = assistant["metadata"]
+    if metadata.get("annotations", {}).get(FORCE_DELETE) == "true":
+        return True
+    studio = await cluster.get(STUDIO, metadata["namespace"], studio_of(assistant))
+    if studio is None or "deletionTimestamp" in studio["metadata"] or never_served(cluster, studio):
+        return True
+    try:
+        namespace = await cluster.get(NAMESPACE, "", metadata["namespace"])
+    except Forbidden:
+        # An operator of one namespace may not look at the namespace itself.
+        return False
+    return namespace is None or "deletionTimestamp" in namespace["metadata"]
+
+
+def never_served(cluster: Cluster, studio: Manifest) -> bool:
+    """Whether a Studio is still on its way to its first orchestrators: nobody was ever told of an assistant."""
+    conditions = studio.get("status", {}).get("conditions", [])
+    migrated = any(c["type"] == "MigrationSucceeded" and c["status"] == "True" for c in conditions)
+    namespace, name = studio["metadata"]["namespace"], studio["metadata"]["name"]
+    orchestrators = (names.child(name, component) for component in ORCHESTRATORS)
+    return not migrated and all(cluster.cached(DEPLOYMENT, namespace, child) is None for child in orchestrators)
+
+
+async def _set_finalizers(cluster: Cluster, assistant: Manifest, finalizers: list[str]) -> bool:
+    metadata = assistant["metadata"]
+    try:
+        await cluster.patch(
+            ASSISTANT,
+            metadata["namespace"],
+            metadata["name"],
+            {"metadata": {"finalizers": finalizers}},
+            resource_version=metadata["resourceVersion"],
+        )
+    except (Conflict, NotFound):
+        # Somebody was faster; the event of that change brings us back with a fresh object.
+        log.debug("finalizer conflict", namespace=metadata["namespace"], name=metadata["name"])
+        return False
+    return True

@@ -1,0 +1,58 @@
+"""Where news arrive: from the watches, from the slow pass, and from our own writes. Stores learn, keys are queued."""
+
+import time
+from collections.abc import Callable
+
+from studio.kube import ASSISTANT, DEPLOYMENT, Kind, Manifest
+from studio_operator.runtime.keys import Key, concerned, key_of
+from studio_operator.runtime.stores import Difference, Stores
+
+_RESOURCES = frozenset({"Assistant", "Studio"})
+
+
+class Intake:
+    """Feeds the stores, and turns what changed into keys for `add`.
+
+    `on_deployments` is called when a Deployment changed: change streams follow the orchestrators.
+    """
+
+    def __init__(
+        self,
+        stores: Stores,
+        add: Callable[[Key], None],
+        *,
+        on_deployments: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._stores = stores
+        self._add = add
+        self._on_deployments = on_deployments
+        self._clock = clock
+        self.last_event: dict[Kind, float] = {}
+
+    def observe(self, kind: Kind, event: str | None, body: Manifest) -> None:
+        """An event of a watch; `event` is None for the objects of its initial list."""
+        self.last_event[kind] = self._clock()
+        difference = self._stores.of(kind).observe(event, body)
+        if difference is not None:
+            self.changed(kind, difference)
+
+    def learn(self, kind: Kind, body: Manifest, *, created: bool = False) -> None:
+        """The answer to a write of a pass: news for others, not for the key that was written.
+
+        Unless it was `created`: whoever makes a resource is not the pass that looks after it.
+        """
+        difference = self._stores.learn(kind, body)
+        if difference is not None and kind.kind in _RESOURCES:
+            self.changed(kind, difference, besides=None if created else key_of(body))
+
+    def changed(self, kind: Kind, difference: Difference, *, besides: Key | None = None) -> None:
+        """Queue every key that the old or the new version of an object concerns, `besides` excepted."""
+        assistants = self._stores.of(ASSISTANT)
+        keys: set[Key] = set()
+        for body in difference.versions():
+            keys |= concerned(kind, body, assistants.select(body["metadata"]["namespace"]))
+        for key in sorted(keys - {besides}):
+            self._add(key)
+        if kind == DEPLOYMENT:
+            self._on_deployments()

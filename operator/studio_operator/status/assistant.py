@@ -1,0 +1,279 @@
+"""The status of an Assistant: one condition per step, summed up in Ready, Available, Stalled and Degraded."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from studio.contract.labels import ENGINE_PORT
+from studio.contract.model_service import (
+    ModelView,
+    ObservedRunning,
+    ObservedTraining,
+    RunState,
+    RunView,
+    TrainingState,
+    TrainingView,
+)
+from studio_operator.status.conditions import Condition, false, known, paused, render, timestamp, true, unknown
+from studio_operator.status.health import Health
+
+STEPS = ("StudioReady", "ContentReady", "Trained", "Running", "ActionsReady")
+# What the orchestrators say, as it is shown in the status.
+OBSERVED = ("fingerprint", "training", "model", "run", "urls")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a step cannot go on; `waiting` when it may get better without a change of the spec."""
+
+    reason: str
+    message: str
+    waiting: bool = False
+
+
+@dataclass(frozen=True)
+class AssistantFacts:
+    """What one pass saw of an Assistant. A step that was not reached is None."""
+
+    name: str
+    namespace: str
+    generation: int
+    mode: str = "Always"
+    fingerprint: str | None = None
+    warnings: tuple[str, ...] = ()
+    spec_problem: Problem | None = None
+    studio_problem: Problem | None = None
+    content_problem: Problem | None = None
+    actions: Health | None = None
+    training: ObservedTraining | None = None
+    running: ObservedRunning | None = None
+    # The orchestrators did not answer, or refused: what was known before still stands.
+    unreachable: Problem | None = None
+    # The Studio is gone and the Jobs of its consumers were removed: nothing runs, whatever was known before.
+    stopped: bool = False
+    paused: bool = False
+
+    @property
+    def heard(self) -> bool:
+        """Whether this pass got as far as to know what the orchestrators make of it."""
+        return self.training is not None or self.stopped
+
+
+def assistant_status(facts: AssistantFacts, *, before: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """The whole status as it is to be written."""
+    old: Sequence[dict[str, Any]] = before.get("conditions", [])
+    if facts.paused:
+        return {**before, "conditions": paused(old, generation=facts.generation, now=now)}
+    steps = _steps(facts, old)
+    conditions = [*_summary(facts, steps, before), *steps.values()]
+    status: dict[str, Any] = {
+        "observedGeneration": facts.generation,
+        "conditions": render(conditions, before=old, generation=facts.generation, now=now),
+    }
+    if not facts.heard:
+        return status | {key: before[key] for key in OBSERVED if key in before}
+    if facts.stopped:
+        return status | {key: before[key] for key in ("fingerprint", "model") if key in before}
+    if facts.fingerprint:
+        status["fingerprint"] = facts.fingerprint
+    return status | _training(facts) | _model(facts) | _run(facts)
+
+
+def _steps(facts: AssistantFacts, old: Sequence[dict[str, Any]]) -> dict[str, Condition]:
+    """One condition per step that applies, in the order in which they happen; one not reached says what it said."""
+    earlier = known(old)
+    if facts.spec_problem:
+        return {kind: earlier[kind] for kind in STEPS if kind in earlier}
+    steps = {"StudioReady": _studio(facts), "ContentReady": _content(facts, earlier)}
+    if facts.heard:
+        steps["Trained"] = _trained(facts)
+        steps["Running"] = _running(facts)
+    else:
+        waits = facts.unreachable.message if facts.unreachable else "waits for the steps before it"
+        for kind in ("Trained", "Running"):
+            steps[kind] = earlier.get(kind) or unknown(kind, "Pending", waits)
+    if facts.actions is not None:
+        health = facts.actions
+        steps["ActionsReady"] = Condition("ActionsReady", health.ready, health.reason, health.message)
+    return steps
+
+
+def _studio(facts: AssistantFacts) -> Condition:
+    if facts.studio_problem:
+        return false("StudioReady", facts.studio_problem.reason, facts.studio_problem.message)
+    return true("StudioReady", "Available")
+
+
+def _content(facts: AssistantFacts, earlier: Mapping[str, Condition]) -> Condition:
+    if facts.content_problem:
+        return false("ContentReady", facts.content_problem.reason, facts.content_problem.message)
+    if facts.fingerprint is None:
+        return earlier.get("ContentReady") or unknown("ContentReady", "Pending", "not looked at yet")
+    return true("ContentReady", "Warnings" if facts.warnings else "Accepted", "; ".join(facts.warnings))
+
+
+def _trained(facts: AssistantFacts) -> Condition:
+    if facts.training is None:
+        return unknown("Trained", "Pending", "waits for the steps before it")
+    if facts.training.model:
+        return true("Trained", "Trained", f"model {facts.training.model.version}")
+    if facts.content_problem:
+        return false("Trained", "ContentNotReady", facts.content_problem.message)
+    training = facts.training.training
+    if training is None:
+        return false("Trained", "NotRequested", "no training of this content was asked for yet")
+    return false("Trained", *_untrained(training))
+
+
+def _untrained(training: TrainingView) -> tuple[str, str]:
+    """Reason and message while a training has made no model."""
+    if training.state is TrainingState.QUEUED:
+        place = f"place {training.position} in the queue" if training.position else "in the queue"
+        return "Queued", f"{place}. {training.message}".strip()
+    ended = f"ended {training.state.value}" if training.state.final else "is under way"
+    return training.reason, training.message or f"training {training.id} {ended}"
+
+
+def _running(facts: AssistantFacts) -> Condition:
+    if facts.mode == "Never":
+        return false("Running", "NotWanted", "spec.running.mode is Never")
+    running = facts.running
+    if running is None:
+        return unknown("Running", "Pending", "waits for the steps before it")
+    if running.serving and running.serving.state is RunState.READY:
+        return true("Running", "Serving", _serving_message(running))
+    newest = running.newest
+    if newest is not None:
+        return false("Running", newest.reason, newest.message or f"run {newest.id} is {newest.state.value}")
+    if running.serving:
+        return false("Running", running.serving.reason, running.serving.message)
+    return false("Running", "NoModel", "there is no model to run yet")
+
+
+def _serving_message(running: ObservedRunning) -> str:
+    serving, newest = running.serving, running.newest
+    message = f"model {serving.model_version} answers" if serving else ""
+    if newest and serving and newest.id != serving.id and newest.state is not RunState.STOPPED:
+        message += f"; model {newest.model_version} is {newest.state.value}: {newest.message or newest.reason}"
+    return message
+
+
+def _summary(facts: AssistantFacts, steps: Mapping[str, Condition], before: Mapping[str, Any]) -> list[Condition]:
+    earlier = known(before.get("conditions", [])) if _nothing_new(facts, before) else {}
+    ready = earlier.get("Ready") or _ready(facts, steps)
+    stalled = earlier.get("Stalled") or _stalled(facts)
+    summary = [ready, _available(steps)]
+    if stalled:
+        summary.append(stalled)
+    elif not ready.status:
+        summary.append(true("Reconciling", ready.reason, ready.message))
+    if facts.unreachable:
+        summary.append(true("Degraded", facts.unreachable.reason, facts.unreachable.message))
+    elif facts.running and facts.running.trackers_durable is False:
+        message = "the engine keeps conversations in memory: it could not use its database; they are lost when it stops"
+        summary.append(true("Degraded", "TrackersNotDurable", message))
+    return summary
+
+
+def _nothing_new(facts: AssistantFacts, before: Mapping[str, Any]) -> bool:
+    """Whether the same is wanted as before and nobody could be asked how it is going: the old verdict holds."""
+    same = facts.generation == before.get("observedGeneration") and facts.fingerprint == before.get("fingerprint")
+    return same and facts.fingerprint is not None and not facts.heard and facts.spec_problem is None
+
+
+def _ready(facts: AssistantFacts, steps: Mapping[str, Condition]) -> Condition:
+    if facts.spec_problem:
+        return false("Ready", facts.spec_problem.reason, facts.spec_problem.message)
+    if not facts.heard:
+        return _not_heard(facts)
+    needed = [step for kind, step in steps.items() if not (kind == "Running" and facts.mode == "Never")]
+    # Whoever is served while the studio rolls out is not less served for it.
+    missing = next((step for step in needed if not step.status and step.type != "StudioReady"), None)
+    if missing is not None:
+        studio = steps["StudioReady"]
+        blocking = studio if not studio.status and missing.status is None else missing
+        return false("Ready", blocking.reason, blocking.message)
+    if facts.mode != "Never" and facts.running and not _serves_target(facts.running):
+        return false("Ready", *_swapping(facts.running))
+    return true("Ready", "Ready", "trained" if facts.mode == "Never" else "the newest content is trained and answers")
+
+
+def _not_heard(facts: AssistantFacts) -> Condition:
+    problem = facts.studio_problem or facts.content_problem or facts.unreachable
+    if problem is None:
+        return false("Ready", "Pending", "waits for objects of an earlier resource of this name to go")
+    return false("Ready", problem.reason, problem.message)
+
+
+def _serves_target(running: ObservedRunning) -> bool:
+    serving, target = running.serving, running.target
+    return serving is not None and target is not None and serving.model_version == target.version
+
+
+def _swapping(running: ObservedRunning) -> tuple[str, str]:
+    """Reason and message while something answers, but not what should."""
+    if running.target is None:
+        return "ModelNotFound", "spec.running.model: there is no such model: name one of this assistant, or latest"
+    waits = f"model {running.target.version} is not served yet"
+    newest = running.newest
+    if newest is None or newest.model_version != running.target.version:
+        return "Swapping", waits
+    return newest.reason, newest.message or waits
+
+
+def _available(steps: Mapping[str, Condition]) -> Condition:
+    running = steps.get("Running")
+    if running is None:
+        return unknown("Available", "Unknown", "the spec could not be used")
+    return replace(running, type="Available", reason="Available" if running.status else running.reason)
+
+
+def _stalled(facts: AssistantFacts) -> Condition | None:
+    for problem in (facts.spec_problem, facts.studio_problem, facts.content_problem):
+        if problem and not problem.waiting:
+            return true("Stalled", problem.reason, problem.message)
+    training = facts.training.training if facts.training and not facts.training.model else None
+    if training and training.state is TrainingState.FAILED:
+        return true("Stalled", *_untrained(training))
+    newest = facts.running.newest if facts.running and facts.mode != "Never" else None
+    if newest and newest.state is RunState.FAILED:
+        return true("Stalled", newest.reason, newest.message)
+    return None
+
+
+def _training(facts: AssistantFacts) -> dict[str, Any]:
+    training: TrainingView | None = facts.training.training if facts.training else None
+    if training is None:
+        return {}
+    shown = {"id": training.id, "state": training.state.value, "reason": training.reason, "message": training.message}
+    if training.position is not None:
+        return {"training": {**shown, "position": training.position}}
+    return {"training": shown}
+
+
+def _model(facts: AssistantFacts) -> dict[str, Any]:
+    """The model that answers; without one that answers, the newest there is."""
+    serving = facts.running.serving if facts.running else None
+    known: list[ModelView | None] = []
+    if facts.training:
+        known += [facts.training.model, facts.training.latest_model]
+    if facts.running:
+        known.append(facts.running.target)
+    models = {model.version: model for model in known if model}
+    if serving:
+        model = models.get(serving.model_version)
+        shown = {"version": serving.model_version, "sha256": serving.model_sha256}
+        return {"model": shown | ({"trainedAt": timestamp(model.trained_at)} if model else {})}
+    model = next((model for model in known if model), None)
+    if model is None:
+        return {}
+    return {"model": {"version": model.version, "sha256": model.sha256, "trainedAt": timestamp(model.trained_at)}}
+
+
+def _run(facts: AssistantFacts) -> dict[str, Any]:
+    run: RunView | None = (facts.running.serving or facts.running.newest) if facts.running else None
+    if run is None:
+        return {}
+    rest = f"http://{facts.name}.{facts.namespace}.svc:{ENGINE_PORT}/webhooks/rest/webhook"
+    return {"run": {"id": run.id, "state": run.state.value, "reason": run.reason}, "urls": {"rest": rest}}

@@ -1,0 +1,155 @@
+"""The status of a Studio: one condition per part, summed up in Ready, Available, Degraded and Stalled."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from studio.contract.labels import Component
+from studio_operator.status.conditions import Condition, false, known, paused, render, true, unknown
+from studio_operator.status.health import Health, JobHealth
+
+# Which component answers for which condition; a condition is as good as the worst of its components.
+PARTS: dict[str, tuple[Component, ...]] = {
+    "DatabaseReady": (Component.DATABASE,),
+    "ObjectStoreReady": (Component.OBJECT_STORE,),
+    "TrainingServiceReady": (Component.TRAINING_ORCHESTRATOR, Component.TRAINING_CONSUMER),
+    "RunningServiceReady": (Component.RUNNING_ORCHESTRATOR, Component.RUNNING_CONSUMER),
+}
+PART_CONDITIONS = ("DependenciesReady", *PARTS, "MigrationSucceeded", "SpareSlotAvailable")
+STORES = (Component.DATABASE, Component.OBJECT_STORE)
+
+
+@dataclass(frozen=True)
+class StudioFacts:
+    """What one pass saw of a Studio. `health` has an entry for every workload that is wanted."""
+
+    generation: int
+    version: str
+    assistants: int
+    slots: int
+    health: Mapping[Component, Health] = field(default_factory=dict)
+    migration: JobHealth | None = None
+    problem: tuple[str, str] | None = None
+    paused: bool = False
+    external: frozenset[Component] = frozenset()
+    # False: the spec could not be read, so the parts were not looked at and say what they said before.
+    looked: bool = True
+
+
+def studio_status(facts: StudioFacts, *, before: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """The whole status as it is to be written."""
+    old: Sequence[dict[str, Any]] = before.get("conditions", [])
+    if facts.paused:
+        return {**before, "conditions": paused(old, generation=facts.generation, now=now)}
+    earlier = known(old)
+    parts = _parts(facts) if facts.looked else [earlier[kind] for kind in PART_CONDITIONS if kind in earlier]
+    conditions = [*_summary(facts, parts, earlier), *parts]
+    # Only a version that is completely rolled out is shown.
+    version = facts.version if conditions[0].status else before.get("version")
+    return {
+        "observedGeneration": facts.generation,
+        **({"version": version} if version else {}),
+        "assistants": facts.assistants,
+        "runningSlots": facts.slots,
+        "conditions": render(conditions, before=old, generation=facts.generation, now=now),
+        "components": [
+            {"name": component.value, "ready": health.count, "desired": health.desired}
+            for component, health in facts.health.items()
+        ],
+    }
+
+
+def _parts(facts: StudioFacts) -> list[Condition]:
+    return [
+        _dependencies(facts),
+        *(_part(kind, components, facts) for kind, components in PARTS.items()),
+        _migration(facts),
+        _spare_slot(facts),
+    ]
+
+
+def _dependencies(facts: StudioFacts) -> Condition:
+    for component in STORES:
+        if component in facts.external:
+            continue
+        health = facts.health.get(component)
+        if health is None or not health.ready:
+            reason, message = (
+                (health.reason, health.message) if health else ("Pending", f"{component.value} comes first")
+            )
+            return false("DependenciesReady", reason, message)
+    return true("DependenciesReady", "Ready")
+
+
+def _part(kind: str, components: tuple[Component, ...], facts: StudioFacts) -> Condition:
+    for component in components:
+        if component in facts.external:
+            return true(kind, "External", f"{component.value} is provided from outside")
+        health = facts.health.get(component)
+        if health is None:
+            return unknown(kind, "Pending", "waits for the parts before it")
+        if not health.ready:
+            return false(kind, health.reason, health.message)
+    embedded = kind in ("DatabaseReady", "ObjectStoreReady")
+    return true(kind, "Ready", "embedded: one small pod, for trying and small teams" if embedded else "")
+
+
+def _migration(facts: StudioFacts) -> Condition:
+    if facts.migration is None:
+        return unknown("MigrationSucceeded", "Pending", "waits for the database")
+    if facts.migration.failed:
+        return false("MigrationSucceeded", "MigrationFailed", facts.migration.message)
+    if facts.migration.succeeded:
+        return true("MigrationSucceeded", "Succeeded")
+    return false("MigrationSucceeded", "Migrating", facts.migration.message)
+
+
+def _spare_slot(facts: StudioFacts) -> Condition:
+    health = facts.health.get(Component.RUNNING_CONSUMER)
+    if health is None:
+        return unknown("SpareSlotAvailable", "Pending", "waits for the parts before it")
+    slots = f"{health.count} slots for {facts.assistants} assistants"
+    if health.count > facts.assistants:
+        return true("SpareSlotAvailable", "SlotFree", slots)
+    if facts.slots <= facts.assistants:
+        return false("SpareSlotAvailable", "FixedTooSmall", f"{slots}: spec.running.consumers leaves none to spare")
+    return false("SpareSlotAvailable", "ConsumersNotReady", f"{slots}: {health.message}")
+
+
+def _summary(facts: StudioFacts, parts: Sequence[Condition], earlier: Mapping[str, Condition]) -> list[Condition]:
+    needed = [part for part in parts if part.type != "SpareSlotAvailable"]
+    broken = next((part for part in needed if part.status is False), None) or next(
+        (part for part in needed if not part.status), None
+    )
+    failed = facts.migration if facts.migration and facts.migration.failed else None
+    problem = facts.problem or (("MigrationFailed", failed.message) if failed else None)
+    summary = [_ready(problem, broken)]
+    if facts.looked:
+        summary.append(_available(facts))
+    else:
+        summary.append(earlier.get("Available") or unknown("Available", "Unknown", "the spec could not be used"))
+    if failed:
+        summary.append(true("Degraded", "MigrationFailed", failed.message))
+    if problem:
+        summary.append(true("Stalled", *problem))
+    elif broken is not None:
+        summary.append(true("Reconciling", broken.reason, broken.message))
+    return summary
+
+
+def _ready(problem: tuple[str, str] | None, broken: Condition | None) -> Condition:
+    if problem:
+        return false("Ready", *problem)
+    return (
+        true("Ready", "Ready", "every part works") if broken is None else false("Ready", broken.reason, broken.message)
+    )
+
+
+def _available(facts: StudioFacts) -> Condition:
+    serving = (Component.TRAINING_ORCHESTRATOR, Component.RUNNING_ORCHESTRATOR, Component.RUNNING_CONSUMER)
+    for component in serving:
+        health = facts.health.get(component)
+        if health is None or not health.available:
+            return false("Available", "PartMissing", f"{component.value} does not serve yet")
+    return true("Available", "Available")

@@ -1,0 +1,81 @@
+"""Who sends a request: a projected service-account token, verified offline."""
+
+import base64
+import binascii
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+
+from studio.auth.keys import Keys
+from studio.contract.labels import AUDIENCE
+
+ALGORITHMS = ("RS256", "ES256")
+LEEWAY_SECONDS = 10
+MAX_TOKEN = 16 * 1024
+
+
+class InvalidToken(Exception):  # noqa: N818
+    """The token proves nothing: malformed, expired, for somebody else, or not signed by the cluster."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A service account (`system:serviceaccount:<namespace>:<name>`) and the pod that its token is bound to."""
+
+    subject: str
+    pod: str | None
+
+
+class Verifier:
+    """Verifies tokens of one issuer for one audience."""
+
+    def __init__(self, keys: Keys, *, audience: str = AUDIENCE, clock: Callable[[], float] = time.time) -> None:
+        self._keys = keys
+        self._audience = audience
+        self._clock = clock
+
+    async def verify(self, token: str) -> Identity:
+        """The identity that a token proves. Raises InvalidToken, KeysUnavailable."""
+        found = await self._keys.find(_key_id(token))
+        if found is None:
+            raise InvalidToken("it is signed with a key that the cluster does not know")
+        issuer, key = found
+        try:
+            claims = jwt.decode(token, key, algorithms=list(ALGORITHMS)).claims
+            jwt.JWTClaimsRegistry(
+                now=int(self._clock()),
+                leeway=LEEWAY_SECONDS,
+                iss={"essential": True, "value": issuer},
+                aud={"essential": True, "value": self._audience},
+                sub={"essential": True},
+                exp={"essential": True},
+            ).validate(claims)
+        except (JoseError, ValueError) as error:
+            raise InvalidToken(str(error)) from error
+        return Identity(subject=str(claims["sub"]), pod=_pod(claims))
+
+
+def _key_id(token: str) -> str:
+    if len(token) > MAX_TOKEN:
+        raise InvalidToken("it is too long")
+    try:
+        head = token.split(".", 1)[0]
+        header = json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))
+        key_id = header["kid"]
+    except (binascii.Error, ValueError, KeyError, TypeError) as error:
+        raise InvalidToken("it is not a JSON Web Token with a key id") from error
+    if not isinstance(key_id, str):
+        raise InvalidToken("its key id is not a string")
+    return key_id
+
+
+def _pod(claims: dict[str, Any]) -> str | None:
+    match claims.get("kubernetes.io"):
+        case {"pod": {"name": str(name)}}:
+            return name
+    return None

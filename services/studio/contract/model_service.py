@@ -1,0 +1,261 @@
+"""The messages between the operator, the orchestrators, the consumers' Jobs and their helpers.
+
+Every message travels as JSON under the snake_case names below. Times are RFC 3339 in UTC, sizes are bytes,
+durations are seconds. Readers ignore fields that they do not know, so that either side may be upgraded first.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Message(BaseModel):
+    """Base of all messages: immutable, unknown fields ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class TrainingState(StrEnum):
+    """Where a training is. The last four are final."""
+
+    QUEUED = "Queued"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    CANCELLED = "Cancelled"
+    SUPERSEDED = "Superseded"
+
+    @property
+    def final(self) -> bool:
+        """Whether the training will not change any more."""
+        return self not in (TrainingState.QUEUED, TrainingState.RUNNING)
+
+
+class RunState(StrEnum):
+    """Where a run is. `Ready` means the engine has the intended model loaded; the last two are final."""
+
+    QUEUED = "Queued"
+    STARTING = "Starting"
+    READY = "Ready"
+    DRAINING = "Draining"
+    STOPPED = "Stopped"
+    FAILED = "Failed"
+
+    @property
+    def final(self) -> bool:
+        """Whether the run has ended."""
+        return self in (RunState.STOPPED, RunState.FAILED)
+
+
+class SecretKey(Message):
+    """A key of a Secret in the same namespace."""
+
+    name: str
+    key: str
+
+
+class EnginePod(Message):
+    """How the engine's container and its pod are made; Kubernetes shapes are passed through as they are."""
+
+    image: str
+    image_pull_policy: str = "IfNotPresent"
+    image_pull_secrets: list[str] = []
+    env: list[dict[str, Any]] = []
+    licence: SecretKey | None = None
+    resources: dict[str, Any] = {}
+    node_selector: dict[str, str] = {}
+    tolerations: list[dict[str, Any]] = []
+    affinity: dict[str, Any] | None = None
+    priority_class_name: str | None = None
+
+
+class AssistantIdentity(Message):
+    """Which assistant a message is about. A new uid under an old name is a new assistant."""
+
+    uid: str
+    name: str
+    namespace: str
+    studio: str
+
+
+class DesiredTraining(AssistantIdentity):
+    """What the operator wants of the training orchestrator for one assistant (PUT /v1/assistants/{name})."""
+
+    fingerprint: str | None = Field(
+        description="sha256 (hex) of content, language, id and engine image; null: no usable content"
+    )
+    trigger: str = "OnChange"
+    priority: int = 0
+    deadline_seconds: int = 3600
+    attempts: int = 2
+    keep_models: int = 10
+    keep_trainings: int = 20
+    paused: bool = False
+    engine: EnginePod
+
+
+class DesiredRunning(AssistantIdentity):
+    """What the operator wants of the running orchestrator for one assistant (PUT /v1/assistants/{name})."""
+
+    fingerprint: str | None
+    mode: str = "Always"
+    model: str = Field(default="latest", description="`latest` or a model version")
+    credentials: str | None = Field(default=None, description="Secret whose key credentials.yml holds the channels")
+    actions_url: str | None = None
+    paused: bool = False
+    engine: EnginePod
+
+
+class ModelView(Message):
+    """One immutable trained model."""
+
+    version: str
+    fingerprint: str
+    sha256: str
+    size: int
+    trained_at: datetime
+    training: str
+    engine_image: str
+
+
+class TrainingView(Message):
+    """One training as everybody sees it."""
+
+    id: str
+    assistant: str
+    fingerprint: str
+    state: TrainingState
+    reason: str
+    message: str = ""
+    attempt: int = 0
+    position: int | None = Field(default=None, description="1-based place in the queue while Queued")
+    requested_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    model_version: str | None = None
+
+
+class RunView(Message):
+    """One run as everybody sees it."""
+
+    id: str
+    assistant: str
+    model_version: str
+    model_sha256: str
+    state: RunState
+    reason: str
+    message: str = ""
+    attempt: int = 0
+    serving: bool = Field(default=False, description="whether the Service of the assistant sends to this run")
+    requested_at: datetime
+    ready_at: datetime | None = None
+
+
+class ObservedTraining(Message):
+    """The answer to PUT /v1/assistants/{name} of the training orchestrator."""
+
+    needs_content: bool = Field(description="the bytes of the desired fingerprint are not stored yet: PUT them")
+    training: TrainingView | None = Field(default=None, description="the newest training of the desired fingerprint")
+    model: ModelView | None = Field(default=None, description="the model of the desired fingerprint")
+    latest_model: ModelView | None = Field(default=None, description="the newest model of the assistant")
+
+
+class ObservedRunning(Message):
+    """The answer to PUT /v1/assistants/{name} of the running orchestrator."""
+
+    target: ModelView | None = Field(default=None, description="the model that should serve")
+    serving: RunView | None = None
+    newest: RunView | None = Field(default=None, description="the newest run of the target model, final or not")
+    trackers_durable: bool | None = Field(
+        default=None,
+        description="whether the serving engine keeps its conversations in PostgreSQL; null: not known yet",
+    )
+
+
+class Removal(Message):
+    """The answer to DELETE /v1/assistants/{name}?uid=…&delete_data=…: `gone` when nothing is left to stop or clean."""
+
+    gone: bool
+    message: str = ""
+
+
+class Change(Message):
+    """One event of the change stream (GET /v1/changes, server-sent events): look at this assistant again."""
+
+    assistant: str
+
+
+class FileDigest(Message):
+    """What a file must be."""
+
+    sha256: str
+    size: int
+
+
+class FetchTicket(FileDigest):
+    """Where a training's helper finds the content (POST /v1/trainings/{id}/attempts/{n}/fetch)."""
+
+    url: str
+
+
+class UploadRequest(Message):
+    """What a training's helper is about to store (POST /v1/trainings/{id}/attempts/{n}/upload)."""
+
+    model: FileDigest
+    log: FileDigest
+
+
+class UploadTicket(Message):
+    """Where it stores it: presigned PUT URLs with the headers to send."""
+
+    model_url: str
+    model_headers: dict[str, str] = {}
+    log_url: str
+    log_headers: dict[str, str] = {}
+
+
+class TrainingResult(Message):
+    """What was stored (POST /v1/trainings/{id}/attempts/{n}/result); accepting it makes the model, exactly once."""
+
+    model: FileDigest
+    members: list[str] = Field(description="names of the archive's members, sorted")
+    seconds: float
+
+
+class TrackerStore(Message):
+    """The PostgreSQL schema of one assistant's conversations."""
+
+    host: str
+    port: int
+    database: str
+    db_schema: str
+    username: str
+    password: str
+
+
+class RunTicket(Message):
+    """All a run's helper needs to start its engine (POST /v1/runs/{id}/attempts/{n}/start)."""
+
+    model_version: str
+    model: FileDigest
+    model_url: str
+    members: list[str]
+    tracker_store: TrackerStore
+    actions_url: str | None = None
+
+
+class RunReport(Message):
+    """What a run's helper found once its engine is ready (POST /v1/runs/{id}/attempts/{n}/report)."""
+
+    trackers_durable: bool
+    message: str = ""
+
+
+class Problem(Message):
+    """An error answer (RFC 9457, application/problem+json)."""
+
+    title: str
+    status: int
+    detail: str = ""

@@ -1,0 +1,1 @@
+"""The PostgreSQL database of the services: connections, schema, migrations."""

@@ -1,0 +1,285 @@
+"""What attending a training and attending a run have in common: observe, decide, one action, wait for a change.
+
+Level-triggered: every turn looks at the whole scene, so it does not matter who did the steps before this one.
+"""
+
+import random
+from abc import ABC, abstractmethod
+from datetime import UTC, datetime
+from time import monotonic
+from typing import ClassVar
+
+import asyncpg
+import structlog
+
+from studio.contract import labels, names
+from studio.kube import AlreadyExists, Forbidden, Invalid, Kube, KubeError, Manifest, NotFound
+from studio.kube.kinds import EVENT, JOB
+from studio.model_service import engine_log
+from studio.model_service.attempts import Again, GiveUp, History, Lost, decode, encode
+from studio.model_service.item_watch import ItemWatch
+from studio.model_service.jobs.parts import HISTORY, Attempt, Site
+from studio.model_service.orchestrator_client import OrchestratorClient, OrchestratorError
+from studio.model_service.plan import Fail, Lose, Scene, Wait
+from studio.model_service.pod_facts import (
+    JobFacts,
+    Obstacle,
+    PodFacts,
+    creation_problem,
+    job_facts,
+    newest_pod,
+    refusal,
+)
+from studio.model_service.tenure import Tenure
+
+log = structlog.get_logger(__name__)
+
+SUCCESS_TTL = 60
+FAILURE_TTL = 3600
+# On a Job whose attempt was lost: the history with that loss, for whoever makes the next attempt.
+HISTORY_AFTER = f"{labels.GROUP}/history-after"
+LOG_BYTES = 4 * 1024 * 1024
+LOG_LINES = 20_000
+_LONGEST_PAUSE = 30.0
+_CREATION_PAUSE = 10.0
+_CREATION_PATIENCE = 3.0
+# Absence is believed only after both watches have listed.
+_SYNC_SECONDS = 10.0
+
+
+class Attendant(ABC):
+    """One item in the hands of one consumer. `attend` returns when the item needs no holder any more."""
+
+    item_label: ClassVar[str]
+    path: ClassVar[str]
+    engine_container: ClassVar[str]
+
+    def __init__(
+        self, *, kube: Kube, orchestrator: OrchestratorClient, tenure: Tenure, site: Site, namespace: str
+    ) -> None:
+        self.kube = kube
+        self.orchestrator = orchestrator
+        self.tenure = tenure
+        self.site = site
+        self.namespace = namespace
+        self.watch = ItemWatch(kube, namespace, f"{self.item_label}={tenure.item.id}", tenure.wake)
+        self._seen: set[str] = set()
+        self._carried: dict[int, tuple[Lost, ...]] = {}
+        self._job_without_pod_since: float | None = None
+        self._obstacle: tuple[str, float] | None = None
+        self._failures = 0
+
+    @abstractmethod
+    async def step(self, scene: Scene) -> float | None:
+        """Decide and act once; the seconds after which to look again, None when the item is done with."""
+
+    @abstractmethod
+    def build(self, attempt: Attempt, history: History) -> Manifest:
+        """The Job of an attempt after `history`."""
+
+    @abstractmethod
+    def next_attempt(self, history: History) -> Again | GiveUp:
+        """What follows the last loss of `history`."""
+
+    async def attend(self) -> None:
+        """Raises LeaseLost; then nothing more has been, nor may be, done for the item."""
+        async with self.watch:
+            while True:
+                self.tenure.wake.clear()
+                self.tenure.ensure()
+                pause = await self._turn()
+                if pause is None:
+                    return
+                await self.tenure.wait(pause)
+
+    async def _turn(self) -> float | None:
+        if not self.watch.synced:
+            return _SYNC_SECONDS
+        try:
+            if await self._remove_strays():
+                return 0.0
+            pause = await self.step(await self.observe())
+        except (KubeError, OrchestratorError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            self._failures += 1
+            pause = random.uniform(0.5, 1) * min(_LONGEST_PAUSE, 2.0**self._failures)  # noqa: S311
+            log.warning("a step failed, trying again", item=self.tenure.item.id, pause=pause, error=str(error))
+        else:
+            self._failures = 0
+        return pause
+
+    async def observe(self) -> Scene:
+        """The scene as it is now."""
+        item = self.tenure.item
+        name = names.job(item.id, item.attempt)
+        manifest = self.watch.jobs.get(name)
+        if manifest is None and name in self._seen:
+            # An absence has consequences, so it is not taken from a watch that may have begun before the creation.
+            manifest = await self.kube.get(JOB, self.namespace, name)
+            self.watch.note_job(name, manifest)
+        job = job_facts(manifest) if manifest else None
+        if job:
+            self._seen.add(name)
+        pod = newest_pod(list(self.watch.pods.values()), name) or newest_pod(list(self.watch.departed.values()), name)
+        problem = await self._creation_problem(job, pod)
+        return Scene(
+            item=item,
+            now=datetime.now(UTC),
+            job=job,
+            pod=pod,
+            job_seen=name in self._seen,
+            creation_problem=problem,
+            blocked_seconds=self._blocked(pod.obstacle if pod else problem[0] if problem else None),
+            history=self._history(job),
+        )
+
+    async def create(self, scene: Scene) -> float | None:
+        """Create the Job of the attempt; one that is there already is looked at in the next turn."""
+        item = scene.item
+        attempt = Attempt(item.id, item.attempt, self.tenure.lease.fence, encode(scene.history))
+        try:
+            async with self.tenure.guard():
+                created = await self.kube.create(JOB, self.build(attempt, scene.history))
+        except AlreadyExists:
+            self.watch.note_job(attempt.job, await self.kube.get(JOB, self.namespace, attempt.job))
+            return 0.0
+        except Forbidden as error:
+            await self.tenure.say(refusal(error.message), error.message)
+            return _CREATION_PAUSE
+        except Invalid as error:
+            await self.fail(scene, Fail("InvalidSpec", f"Kubernetes refuses the Job: {error.message}"))
+            return None
+        self.watch.note_job(attempt.job, created)
+        log.info("job created", job=attempt.job, fence=attempt.fence)
+        return 0.0
+
+    async def lose(self, scene: Scene, loss: Lose, *, ready_seconds: float = 0.0, state: str | None = None) -> bool:
+        """Go on to the next attempt, or give up; whether the item goes on."""
+        history = (*scene.history, Lost(loss.ending, ready_seconds))
+        verdict = self.next_attempt(history)
+        text = await self.read_log(scene.pod)
+        if isinstance(verdict, GiveUp):
+            words = engine_log.extract(text) if loss.ending == "Crashed" else ""
+            message = "\n".join(part for part in (loss.message, words) if part)
+            await self.fail(scene, Fail(verdict.reason, message), log_text=text)
+            return False
+        await self.archive(scene, text)
+        await self.retire(scene.job, ttl=FAILURE_TTL, history=history)
+        number = scene.item.attempt + 1
+        self._carried[number] = history
+        after = f" in {verdict.delay:.0f} s" if verdict.delay else ""
+        await self.tenure.update(
+            state=None if state == scene.item.state else state,
+            attempt=number,
+            reason=loss.reason,
+            message=f"{loss.message}; attempt {number} follows{after}",
+            retry_in=verdict.delay,
+        )
+        return True
+
+    async def fail(self, scene: Scene, failure: Fail, *, log_text: str | None = None) -> None:
+        """End the item as Failed, its log archived and its Job left for a while to be looked at."""
+        text = await self.read_log(scene.pod) if log_text is None else log_text
+        words = engine_log.extract(text) if failure.engine_words else ""
+        await self.archive(scene, text)
+        if failure.reason != "Conflict":
+            await self.retire(scene.job, ttl=FAILURE_TTL, history=scene.history)
+            if scene.job and not scene.job.ended and not (scene.pod and scene.pod.ended):
+                await self.delete(scene.job)
+        await self.tenure.finish("Failed", failure.reason, words or failure.message)
+
+    async def read_log(self, pod: PodFacts | None) -> str:
+        """What the engine wrote, or else what the helpers wrote; empty when nobody can tell any more."""
+        if pod is None:
+            return ""
+        started = [name for name, container in pod.containers.items() if container.started_at]
+        for name in sorted(started, key=lambda name: name != self.engine_container):
+            try:
+                text = await self.kube.logs(self.namespace, pod.name, name, limit_bytes=LOG_BYTES, tail_lines=LOG_LINES)
+            except (NotFound, Invalid):
+                continue
+            if text:
+                return text
+        return ""
+
+    async def archive(self, scene: Scene, text: str) -> None:
+        """Store the log of an attempt. Best effort: the Job, and with it the log, stays for a while anyway."""
+        if not text:
+            return
+        path = f"/v1/{self.path}/{scene.item.id}/attempts/{scene.item.attempt}/log"
+        try:
+            await self.orchestrator.put_text(path, engine_log.clean(text))
+        except OrchestratorError as error:
+            log.warning("the log could not be archived", item=scene.item.id, error=str(error))
+
+    async def retire(self, job: JobFacts | None, *, ttl: int, history: History = ()) -> None:
+        """Let the cluster remove a Job `ttl` seconds after its end."""
+        if job is None or job.deleting or job.ttl == ttl:
+            return
+        patch = {
+            "metadata": {"annotations": {HISTORY_AFTER: encode(history)}},
+            "spec": {"ttlSecondsAfterFinished": ttl},
+        }
+        try:
+            async with self.tenure.guard():
+                await self.kube.patch(JOB, self.namespace, job.name, patch)
+        except NotFound:
+            pass
+
+    async def delete(self, job: JobFacts, *, propagation: str = "Background") -> None:
+        """Delete this very Job, not a later one of its name."""
+        async with self.tenure.guard():
+            await self.kube.delete(JOB, self.namespace, job.name, uid=job.uid, propagation=propagation)
+
+    def own_jobs(self) -> list[JobFacts]:
+        """All Jobs of the item that are its own, of any attempt."""
+        jobs = (job_facts(job) for job in self.watch.jobs.values())
+        return [job for job in jobs if job.owner == self.tenure.item.uid]
+
+    async def wait(self, action: Wait) -> float:
+        """Tell what happens."""
+        await self.tenure.say(action.reason, action.message, action.state)
+        return action.seconds
+
+    async def _remove_strays(self) -> bool:
+        """Delete what a predecessor that did not know it was one has left running."""
+        current = self.tenure.item.attempt
+        strays = [job for job in self.own_jobs() if job.attempt != current and not job.ended and not job.deleting]
+        for job in strays:
+            log.warning("deleting a stray job", job=job.name, attempt=current)
+            await self.delete(job)
+            self.watch.note_job(job.name, await self.kube.get(JOB, self.namespace, job.name))
+        return bool(strays)
+
+    async def _creation_problem(self, job: JobFacts | None, pod: PodFacts | None) -> tuple[Obstacle, str] | None:
+        """Why the Job has no pod, once it should have one. The Job itself does not say: its events do."""
+        if job is None or pod is not None or job.ended:
+            self._job_without_pod_since = None
+            return None
+        self._job_without_pod_since = self._job_without_pod_since or monotonic()
+        if monotonic() - self._job_without_pod_since < _CREATION_PATIENCE:
+            return None
+        try:
+            events = await self.kube.list(EVENT, self.namespace, fields=f"involvedObject.uid={job.uid}")
+        except Forbidden:
+            return Obstacle.POD_REFUSED, f"Kubernetes makes no pod for the Job {job.name}: see its events"
+        return creation_problem(events)
+
+    def _blocked(self, obstacle: Obstacle | None) -> float:
+        """For how long the same obstacle stands in the way, as far as this consumer has seen."""
+        if obstacle is None:
+            self._obstacle = None
+            return 0.0
+        if self._obstacle is None or self._obstacle[0] != obstacle:
+            self._obstacle = (obstacle, monotonic())
+        return monotonic() - self._obstacle[1]
+
+    def _history(self, job: JobFacts | None) -> tuple[Lost, ...]:
+        """How the attempts before the current one ended."""
+        if job is not None:
+            return decode(job.annotations.get(HISTORY))
+        current = self.tenure.item.attempt
+        if current in self._carried:
+            return self._carried[current]
+        before = [job for job in self.own_jobs() if job.attempt < current]
+        newest = max(before, key=lambda job: job.attempt, default=None)
+        return decode(newest.annotations.get(HISTORY_AFTER)) if newest else ()

@@ -1,0 +1,99 @@
+"""Items of the queue: trainings and runs, their states, and which state may follow which. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, get_args
+
+from studio.contract.model_service import RunState, TrainingState
+
+Kind = Literal["training", "run"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+FINAL_STATES = frozenset(state.value for states in (TrainingState, RunState) for state in states if state.final)
+
+# The state in which an item is after a consumer has claimed it from the queue.
+CLAIMED_STATE: dict[str, str] = {"training": TrainingState.RUNNING, "run": RunState.STARTING}
+
+_NEXT: dict[str, dict[str, frozenset[str]]] = {
+    "training": {
+        "Queued": frozenset({"Running", "Failed", "Cancelled", "Superseded"}),
+        "Running": frozenset({"Queued", "Succeeded", "Failed", "Cancelled", "Superseded"}),
+    },
+    "run": {
+        "Queued": frozenset({"Starting", "Stopped", "Failed"}),
+        "Starting": frozenset({"Queued", "Ready", "Draining", "Stopped", "Failed"}),
+        "Ready": frozenset({"Queued", "Starting", "Draining", "Stopped", "Failed"}),
+        "Draining": frozenset({"Stopped", "Failed"}),
+    },
+}
+
+
+class QueueError(Exception):
+    """Base of what the queue refuses."""
+
+
+class LeaseLost(QueueError):  # noqa: N818
+    """The caller does not hold the item any more: it must stop writing about it, and stop acting for it."""
+
+
+class IllegalTransition(QueueError):  # noqa: N818
+    """The item cannot go from its state to the wanted one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One training or run, as its row says. Times are in UTC by the clock of the database."""
+
+    id: str
+    seq: int
+    kind: Kind
+    uid: str
+    assistant: str
+    state: str
+    reason: str
+    message: str
+    fingerprint: str
+    model_version: int | None
+    priority: int
+    attempt: int
+    stop_requested: bool
+    stop_reason: str
+    holder: str | None
+    fence: int
+    lease_until: datetime | None
+    requested_at: datetime
+    started_at: datetime | None
+    ready_at: datetime | None
+    finished_at: datetime | None
+    retry_at: datetime | None
+    spec: dict[str, Any]
+    spec_digest: str
+    log_key: str | None
+    report: dict[str, Any] | None
+
+    @property
+    def final(self) -> bool:
+        """Whether the item has ended."""
+        return self.state in FINAL_STATES
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right of `holder` to act for an item, until it expires or somebody with a higher fence has it."""
+
+    item: Item
+    holder: str
+    fence: int
+
+
+def check_transition(item: Item, state: str) -> None:
+    """Raise IllegalTransition unless `item` may go to `state`; staying is always allowed while it is not final."""
+    if item.final or (state != item.state and state not in _NEXT[item.kind][item.state]):
+        raise IllegalTransition(f"{item.kind} {item.id} cannot go from {item.state} to {state}")
+
+
+def stopped_state(item: Item) -> str:
+    """The final state of an item that ends because its stop was requested."""
+    if item.kind == "run":
+        return RunState.STOPPED
+    return TrainingState.SUPERSEDED if item.stop_reason == "Superseded" else TrainingState.CANCELLED

@@ -1,0 +1,1 @@
+"""Pure builders of the Jobs of trainings and runs."""

@@ -1,0 +1,53 @@
+"""The shell lines that start the engine, and the files that they and the helpers share.
+
+POSIX `sh`, `cat`, `date`, `mkdir` and `tee` are all they need of an engine image, besides `rasa`.
+"""
+
+WORK = "/work"
+CONTENT = f"{WORK}/content"
+CONFIG_FILE = f"{CONTENT}/config.yml"
+DOMAIN_FOLDER = f"{CONTENT}/domain"
+DATA_FOLDER = f"{CONTENT}/data"
+MODEL_FOLDER = f"{WORK}/model"
+MODEL_FILE = f"{MODEL_FOLDER}/model.tar.gz"
+TRAIN_LOG = f"{WORK}/train.log"
+STARTED_FILE = f"{WORK}/started"
+FINISHED_FILE = f"{WORK}/finished"
+
+RUN_FOLDER = "/run/engine"
+TOKEN_FILE = f"{RUN_FOLDER}/token"
+ENDPOINTS_FILE = f"{RUN_FOLDER}/endpoints.yml"
+CREDENTIALS_FILE = f"{RUN_FOLDER}/credentials.yml"
+MODEL_NAME_FILE = f"{RUN_FOLDER}/model-name"
+RUN_MODELS = f"{RUN_FOLDER}/models"
+# Where the Secret with the channels of an assistant is mounted into the helper.
+CHANNELS_FOLDER = "/etc/studio/channels"
+CHANNELS_KEY = "credentials.yml"
+CHANNELS_FILE = f"{CHANNELS_FOLDER}/{CHANNELS_KEY}"
+
+# The exit code of the engine is kept through the pipe; a shell without `pipefail` would report that of tee.
+TRAIN = f"""\
+set -u
+mkdir -p "$HOME" "$MPLCONFIGDIR" "$TMPDIR"
+date +%s > {STARTED_FILE}
+{{
+  rasa train --config {CONFIG_FILE} --domain {DOMAIN_FOLDER} --data {DATA_FOLDER} \\
+    --out {MODEL_FOLDER} --fixed-model-name model
+  echo $? > {WORK}/exit-code
+}} 2>&1 | tee {TRAIN_LOG}
+date +%s > {FINISHED_FILE}
+code=$(cat {WORK}/exit-code 2>/dev/null || echo 1)
+if [ "$code" -eq 0 ] && [ ! -f {MODEL_FILE} ]; then
+  echo "error: the engine ended without an error, yet it wrote no model" | tee -a {TRAIN_LOG}
+  code=1
+fi
+exit "$code"
+"""
+
+# exec, so that SIGTERM reaches the engine. The token is read here: neither the pod's spec nor its environment has it.
+RUN = f"""\
+set -u
+mkdir -p "$HOME" "$MPLCONFIGDIR" "$TMPDIR"
+exec rasa run --enable-api --port "$ENGINE_PORT" --interface 0.0.0.0 --auth-token "$(cat {TOKEN_FILE})" \\
+  --endpoints {ENDPOINTS_FILE} --credentials {CREDENTIALS_FILE} --model "{RUN_MODELS}/$(cat {MODEL_NAME_FILE})"
+"""

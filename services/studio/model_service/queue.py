@@ -1,0 +1,389 @@
+"""The queue of trainings and runs in PostgreSQL: claims, leases, fences, stops, and the audit of every transition.
+
+An item is claimable when it waits (`Queued`, its `retry_at` passed, no other training of its assistant running) or when
+it is under way and nobody holds it: its lease expired or was released (adoption). The clock is the database's `now()`.
+Everything that changes an item goes through `change`, which writes the audit row and the notifications in the same
+transaction. Notifications are hints: whoever listens also polls.
+
+Channels: `studio_queue` (payload: kind; something may be claimable), `studio_item` (payload: item id; its stop was
+requested), `studio_changes` (payload: `<kind>:<assistant>`; something visible changed).
+"""
+
+# ruff: noqa: S608 (the parts of the statements are constants of this module; values are parameters)
+
+from collections.abc import Awaitable, Callable
+from dataclasses import fields
+from typing import Any, Literal
+
+import asyncpg
+
+from studio.db.listening import Listener
+from studio.db.retry import retry_transient
+from studio.model_service.items import (
+    CLAIMED_STATE,
+    IllegalTransition,
+    Item,
+    Kind,
+    Lease,
+    LeaseLost,
+    QueueError,
+    check_transition,
+    stopped_state,
+)
+
+__all__ = ["IllegalTransition", "Item", "Kind", "Lease", "LeaseLost", "Queue", "QueueError"]
+
+QUEUE_CHANNEL = "studio_queue"
+ITEM_CHANNEL = "studio_item"
+CHANGES_CHANNEL = "studio_changes"
+
+COLUMNS = ", ".join(field.name for field in fields(Item))
+
+# Fair share: an assistant that used the service less comes first. Trainings count by starts in the last hour, runs by
+# the slots that are held now.
+_SHARE = """share as (
+    select uid, count(*) as used from items
+    where kind = $1 and case kind when 'training' then started_at > now() - interval '1 hour'
+                                  else finished_at is null and state <> 'Queued' end
+    group by uid)"""
+
+_ELIGIBLE = """(coalesce(i.retry_at <= now(), true) and not exists (
+    select 1 from items r
+    where i.kind = 'training' and r.kind = 'training' and r.uid = i.uid and r.state = 'Running'))"""
+
+_ORDER = "i.priority desc, coalesce(share.used, 0), i.requested_at, i.seq"
+
+_CLAIMABLE = """i.kind = $1 and i.finished_at is null
+  and (i.holder = $2 or i.lease_until is null or i.lease_until < now())"""
+
+# What the holder itself already holds comes first, so that a claim whose answer was lost is found again; then what was
+# left behind by others; then the queue. Candidates are chosen without locks, because a sort beneath a lock cannot stop
+# at the first rows; a candidate that somebody else takes meanwhile is skipped.
+_CLAIM = f"""
+with {_SHARE}, candidates as materialized (
+    select i.id, i.holder is not distinct from $2 as held, i.state <> 'Queued' as begun, i.priority,
+           coalesce(share.used, 0) as used, i.requested_at, i.seq
+    from items i left join share on share.uid = i.uid
+    where {_CLAIMABLE} and (i.state <> 'Queued' or {_ELIGIBLE})
+    order by held desc, begun desc, {_ORDER} limit $3)
+select {", ".join(f"i.{field.name}" for field in fields(Item))}
+from candidates c join items i on i.id = c.id
+where {_CLAIMABLE}
+order by c.held desc, c.begun desc, c.priority desc, c.used, c.requested_at, c.seq
+limit 1 for update of i skip locked"""
+
+# More than consumers that claim at the same moment; if that is not enough, all are looked at.
+_CANDIDATES = 64
+
+_POSITIONS = f"""
+with {_SHARE}
+select i.id, row_number() over (order by {_ELIGIBLE} desc, {_ORDER}) as position
+from items i left join share on share.uid = i.uid
+where i.kind = $1 and i.state = 'Queued'"""
+
+# One statement for every change; a null parameter keeps the column. $9 says what happens to the lease.
+_CHANGE = f"""
+update items set
+  state = coalesce($2, state),
+  reason = coalesce($3, reason),
+  message = coalesce($4, message),
+  attempt = coalesce($5, attempt),
+  retry_at = case when $6::float8 is not null then now() + make_interval(secs => $6)
+                  when $2 is not null then null else retry_at end,
+  stop_requested = stop_requested or $7,
+  stop_reason = case when $7 and not stop_requested then $8 else stop_reason end,
+  holder = case $9 when 'take' then $10 when 'free' then null else holder end,
+  fence = case $9 when 'take' then nextval('fence') else fence end,
+  lease_until = case $9 when 'take' then now() + make_interval(secs => $11) when 'free' then null
+                else lease_until end,
+  started_at = case when $2 in ('Running', 'Starting') then coalesce(started_at, now()) else started_at end,
+  ready_at = case when $2 = 'Ready' then coalesce(ready_at, now()) when $2 in ('Queued', 'Starting') then null
+             else ready_at end,
+  finished_at = case when $12 then now() end
+where id = $1
+returning {COLUMNS}"""
+
+_AUDIT = """
+insert into transitions (item, from_state, to_state, reason, message, attempt, fence, who)
+values ($1, $2, $3, $4, $5, $6, $7, $8)"""
+
+
+async def notify(conn: asyncpg.Connection, *notes: tuple[str, str]) -> None:
+    """Send notifications (channel, payload) with the transaction of `conn`."""
+    await conn.execute(
+        "select pg_notify(channel, payload) from unnest($1::text[], $2::text[]) as notes(channel, payload)",
+        [channel for channel, _ in notes],
+        [payload for _, payload in notes],
+    )
+
+
+async def lock(conn: asyncpg.Connection, item_id: str) -> Item | None:
+    """The item with its row locked until the transaction of `conn` ends; None if there is none."""
+    row = await conn.fetchrow(f"select {COLUMNS} from items where id = $1 for update", item_id)
+    return None if row is None else Item(**row)
+
+
+async def insert(
+    conn: asyncpg.Connection,
+    *,
+    id: str,  # noqa: A002
+    kind: Kind,
+    uid: str,
+    assistant: str,
+    fingerprint: str,
+    spec: dict[str, Any],
+    spec_digest: str,
+    who: str,
+    reason: str = "Requested",
+    message: str = "",
+    model_version: int | None = None,
+    priority: int = 0,
+    retry_in: float = 0.0,
+) -> Item:
+    """Queue a new item; must run in a transaction. `retry_in` seconds from now it may be claimed."""
+    row = await conn.fetchrow(
+        f"""insert into items (id, kind, uid, assistant, fingerprint, spec, spec_digest, reason, message, model_version,
+                               priority, retry_at)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
+                    case when $12 > 0 then now() + make_interval(secs => $12) end)
+            returning {COLUMNS}""",
+        id, kind, uid, assistant, fingerprint, spec, spec_digest, reason, message, model_version, priority, retry_in,
+    )  # fmt: skip
+    item = Item(**row)
+    await _audit(conn, None, item, who=who)
+    await notify(conn, (QUEUE_CHANNEL, kind), (CHANGES_CHANNEL, f"{kind}:{assistant}"))
+    return item
+
+
+async def change(
+    conn: asyncpg.Connection,
+    item: Item,
+    *,
+    who: str,
+    state: str | None = None,
+    reason: str | None = None,
+    message: str | None = None,
+    attempt: int | None = None,
+    retry_in: float | None = None,
+    stop_reason: str | None = None,
+    lease: Literal["keep", "take", "free"] = "keep",
+    holder: str | None = None,
+    ttl: float | None = None,
+    audit_reason: str | None = None,
+) -> Item:
+    """Change an item whose row the transaction of `conn` has locked; the only place where items change.
+
+    What is None stays as it is. `stop_reason` requests the stop. Raises IllegalTransition.
+    """
+    target = state if state is not None else item.state
+    check_transition(item, target)
+    final = target not in ("Queued", "Running", "Starting", "Ready", "Draining")
+    if final or target == "Queued":
+        lease = "free"
+    row = await conn.fetchrow(
+        _CHANGE, item.id, state, reason, message, attempt, retry_in, stop_reason is not None, stop_reason,
+        lease, holder, ttl, final,
+    )  # fmt: skip
+    changed = Item(**row)
+    stop_is_new = changed.stop_requested and not item.stop_requested
+    if audit_reason or stop_is_new or _told(changed) != _told(item):
+        await _audit(conn, item, changed, who=who, reason=audit_reason or (stop_reason if stop_is_new else None))
+    notes: list[tuple[str, str]] = []
+    if lease == "free":
+        notes.append((QUEUE_CHANNEL, item.kind))
+    if stop_is_new:
+        notes.append((ITEM_CHANNEL, item.id))
+    if stop_is_new or (*_told(changed), changed.message) != (*_told(item), item.message):
+        notes.append((CHANGES_CHANNEL, f"{item.kind}:{item.assistant}"))
+    if notes:
+        await notify(conn, *notes)
+    return changed
+
+
+async def request_stop(conn: asyncpg.Connection, item: Item, *, who: str, reason: str, message: str = "") -> Item:
+    """End a locked item: at once while it waits, else by asking whoever holds it. Idempotent."""
+    if item.final or item.stop_requested:
+        return item
+    if item.state == "Queued":
+        state = "Stopped" if item.kind == "run" else "Superseded" if reason == "Superseded" else "Cancelled"
+        return await change(conn, item, who=who, state=state, reason=reason, message=message, stop_reason=reason)
+    return await change(conn, item, who=who, stop_reason=reason)
+
+
+async def find(conn: asyncpg.Connection, item_id: str, kind: Kind) -> Item | None:
+    """The item of that id and kind."""
+    row = await conn.fetchrow(f"select {COLUMNS} from items where id = $1 and kind = $2", item_id, kind)
+    return None if row is None else Item(**row)
+
+
+async def search(
+    conn: asyncpg.Connection, kind: Kind, assistant: str | None, state: str | None, limit: int
+) -> list[Item]:
+    """Items, newest first; None means any."""
+    rows = await conn.fetch(
+        f"""select {COLUMNS} from items where kind = $1 and ($2::text is null or assistant = $2)
+            and ($3::text is null or state = $3) order by seq desc limit $4""",
+        kind, assistant, state, limit,
+    )  # fmt: skip
+    return [Item(**row) for row in rows]
+
+
+async def set_facts(
+    conn: asyncpg.Connection,
+    item: Item,
+    *,
+    model_version: int | None = None,
+    log_key: str | None = None,
+    report: dict[str, Any] | None = None,
+) -> None:
+    """Note what is known about a locked item, final or not, beside its state; None keeps."""
+    await conn.execute(
+        """update items set model_version = coalesce($2, model_version), log_key = coalesce($3, log_key),
+                            report = coalesce($4, report) where id = $1""",
+        item.id, model_version, log_key, report,
+    )  # fmt: skip
+    await notify(conn, (CHANGES_CHANNEL, f"{item.kind}:{item.assistant}"))
+
+
+async def positions(conn: asyncpg.Connection, kind: Kind) -> dict[str, int]:
+    """The exact 1-based place of every queued item in the order in which it would be claimed now."""
+    return {row["id"]: row["position"] for row in await conn.fetch(_POSITIONS, kind)}
+
+
+def _told(item: Item) -> tuple[str, str, int]:
+    return item.state, item.reason, item.attempt
+
+
+async def _audit(
+    conn: asyncpg.Connection, before: Item | None, after: Item, *, who: str, reason: str | None = None
+) -> None:
+    await conn.execute(
+        _AUDIT, after.id, before.state if before else None, after.state, reason or after.reason, after.message,
+        after.attempt, after.fence, who,
+    )  # fmt: skip
+
+
+class Queue:
+    """What a consumer does with the queue. Every method is one transaction and is retried while the server is away.
+
+    `holder` names one consumer process (the pod's name): a process holds one item at a time, and a claim by the same
+    holder gives the item it already holds again, with a new fence.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, *, connect: Callable[[], Awaitable[asyncpg.Connection]]) -> None:
+        """Use `pool` for transactions and a connection of its own from `connect` for listening."""
+        self._pool = pool
+        self._connect = connect
+
+    def listen(self, *channels: str, poll: float = 5.0) -> Listener:
+        """Wake-ups: `async with queue.listen() as listener: notes = await listener.wait(timeout)`.
+
+        By default `studio_queue` and `studio_item`. While the server is away, `wait` returns every `poll` seconds.
+        """
+        return Listener(self._connect, channels or (QUEUE_CHANNEL, ITEM_CHANNEL), poll=poll)
+
+    @retry_transient
+    async def claim(self, kind: Kind, holder: str, *, ttl: float = 20.0) -> Lease | None:
+        """Take the next claimable item for `ttl` seconds, or None. Queued items become Running or Starting."""
+        try:
+            async with self._pool.acquire() as conn, conn.transaction():
+                row = await conn.fetchrow(_CLAIM, kind, holder, _CANDIDATES) or await conn.fetchrow(
+                    _CLAIM, kind, holder, None
+                )
+                if row is None:
+                    return None
+                item = Item(**row)
+                if item.state == "Queued":
+                    changed = await change(
+                        conn, item, who=holder, state=CLAIMED_STATE[kind], reason="Claimed", message="",
+                        attempt=max(item.attempt, 1), lease="take", holder=holder, ttl=ttl,
+                    )  # fmt: skip
+                else:
+                    changed = await change(
+                        conn, item, who=holder, lease="take", holder=holder, ttl=ttl, audit_reason="Adopted"
+                    )
+                return Lease(item=changed, holder=holder, fence=changed.fence)
+        except asyncpg.UniqueViolationError:
+            # Another training of the same assistant began between our snapshot and our write: not claimable after all.
+            return None
+
+    @retry_transient
+    async def heartbeat(self, lease: Lease, *, ttl: float = 20.0) -> Item | None:
+        """Extend the lease to `ttl` seconds from now and give the fresh item; None: the lease is lost."""
+        row = await self._pool.fetchrow(
+            f"""update items set lease_until = now() + make_interval(secs => $4)
+                where id = $1 and holder = $2 and fence = $3 and finished_at is null returning {COLUMNS}""",
+            lease.item.id, lease.holder, lease.fence, ttl,
+        )  # fmt: skip
+        return None if row is None else Item(**row)
+
+    @retry_transient
+    async def update(
+        self,
+        lease: Lease,
+        *,
+        state: str | None = None,
+        reason: str | None = None,
+        message: str | None = None,
+        attempt: int | None = None,
+        retry_in: float | None = None,
+    ) -> Item:
+        """Change a held item; None keeps. Raises LeaseLost, IllegalTransition.
+
+        `state="Queued"` gives the item back to the queue, not before `retry_in` seconds, and ends the lease; an item
+        whose stop was requested ends instead. `retry_in` alone keeps the lease and shows when the next attempt is due.
+        """
+        async with self._pool.acquire() as conn, conn.transaction():
+            item = await self._held(conn, lease)
+            if state == "Queued" and item.stop_requested:
+                state, reason, retry_in = stopped_state(item), item.stop_reason, None
+            return await change(
+                conn, item, who=lease.holder, state=state, reason=reason, message=message, attempt=attempt,
+                retry_in=retry_in,
+            )  # fmt: skip
+
+    @retry_transient
+    async def finish(self, lease: Lease, state: str, reason: str, message: str = "") -> Item:
+        """End a held item in a final state and free the lease; doing it twice is harmless. Raises LeaseLost."""
+        async with self._pool.acquire() as conn, conn.transaction():
+            item = await lock(conn, lease.item.id)
+            if item is not None and item.final and item.fence == lease.fence and item.state == state:
+                return item
+            item = await self._held(conn, lease)
+            return await change(conn, item, who=lease.holder, state=state, reason=reason, message=message)
+
+    @retry_transient
+    async def release(self, lease: Lease) -> None:
+        """Free the lease at once and keep the state, so that another consumer adopts the item; no-op if lost."""
+        async with self._pool.acquire() as conn, conn.transaction():
+            try:
+                item = await self._held(conn, lease)
+            except LeaseLost:
+                return
+            await change(conn, item, who=lease.holder, lease="free", audit_reason="Released")
+
+    @retry_transient
+    async def get(self, item_id: str) -> Item | None:
+        """The item as it is now."""
+        row = await self._pool.fetchrow(f"select {COLUMNS} from items where id = $1", item_id)
+        return None if row is None else Item(**row)
+
+    @retry_transient
+    async def model_of(self, item: Item) -> int | None:
+        """The version of the model that this training made, or None: the success of a training is this row."""
+        version: int | None = await self._pool.fetchval(
+            "select version from models where uid = $1 and fingerprint = $2 and training = $3",
+            item.uid, item.fingerprint, item.id,
+        )  # fmt: skip
+        return version
+
+    async def ping(self) -> None:
+        """Raise unless the database answers."""
+        await self._pool.fetchval("select 1")
+
+    @staticmethod
+    async def _held(conn: asyncpg.Connection, lease: Lease) -> Item:
+        item = await lock(conn, lease.item.id)
+        if item is None or item.final or item.holder != lease.holder or item.fence != lease.fence:
+            raise LeaseLost(f"{lease.item.kind} {lease.item.id} is not held by {lease.holder} any more")
+        return item

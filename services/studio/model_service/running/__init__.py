@@ -1,0 +1,1 @@
+"""The running orchestrator: which model of an assistant should run, and where its Service sends."""

@@ -1,0 +1,161 @@
+"""What to do next about the runs of one assistant. Pure.
+
+At most one run serves: the one that the selector of the Service names. The serving run is never stopped; it first loses
+the Service to a run that is ready, and is stopped in a later pass.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from studio.contract.model_service import DesiredRunning, RunState
+from studio.model_service.digest import digest
+from studio.model_service.items import Item
+from studio.model_service.registry import Model
+
+# Failures that lie outside of the model and its specification; the run is tried again after a pause.
+RETRYABLE = frozenset({"Conflict", "TooManyLosses"})
+RETRY_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The model version that should serve, and the digest of how it should be run."""
+
+    version: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run; `order` grows with every new run of the assistant, `blocking` is a failure that would only repeat."""
+
+    id: str
+    order: int
+    version: int
+    digest: str
+    state: str
+    stopping: bool = False
+    blocking: bool = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can serve now."""
+        return self.state == RunState.READY
+
+    def is_for(self, wanted: Wanted) -> bool:
+        """Whether it runs what is wanted, as it is wanted."""
+        return (self.version, self.digest) == (wanted.version, wanted.digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Queue a run of what is wanted."""
+
+    wanted: Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """Point the Service at a run."""
+
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Ask for the end of a run."""
+
+    run: str
+    reason: str
+
+
+Action = Start | Flip | Stop
+
+
+def plan(wanted: Wanted | None, runs: Sequence[Run], serving: str | None, *, halted: bool = False) -> list[Action]:
+    """The next actions; empty when nothing is to be done. Repeated with fresh facts until it is.
+
+    `serving` is the run that the Service names, `halted` that nothing shall run. Without anything wanted (no model
+    yet) everything stays.
+    """
+    usable = [run for run in runs if not RunState(run.state).final and not run.stopping]
+    if halted:
+        return [Stop(run.id, "Halted") for run in usable]
+    if wanted is None:
+        return []
+    best = _best([run for run in usable if run.is_for(wanted)], serving)
+    front = _front(best, usable, serving)
+    actions: list[Action] = []
+    if best is None and not _blocked(wanted, runs):
+        actions.append(Start(wanted))
+    if front is not None and front.ready and front.id != serving:
+        actions.append(Flip(front.id))
+    kept = {serving, best and best.id, front and front.id}
+    actions += [Stop(run.id, "Replaced") for run in usable if run.id not in kept]
+    return actions
+
+
+def _best(matching: Sequence[Run], serving: str | None) -> Run | None:
+    """Of the runs of what is wanted, the one to go on with."""
+    return max(matching, key=lambda run: (run.id == serving, run.ready, run.order), default=None)
+
+
+def _front(best: Run | None, usable: Sequence[Run], serving: str | None) -> Run | None:
+    """The run that should serve at this moment: what is wanted if it can, else whatever can."""
+    if best is not None and best.ready:
+        return best
+    current = next((run for run in usable if run.id == serving), None)
+    if current is not None and current.ready:
+        return current
+    ready = max((run for run in usable if run.ready), key=lambda run: run.order, default=None)
+    return ready or current
+
+
+def _blocked(wanted: Wanted, runs: Sequence[Run]) -> bool:
+    """Whether the newest run of what is wanted failed in a way that would repeat."""
+    newest = max((run for run in runs if run.is_for(wanted)), key=lambda run: run.order, default=None)
+    return newest is not None and newest.blocking
+
+
+def target(desired: DesiredRunning, models: Sequence[Model], serving_version: int | None) -> Model | None:
+    """The model that should serve; `models` newest first.
+
+    A version by number; or the model of the wanted content. While that does not exist, what serves stays; and if
+    nothing serves, the newest model is better than none.
+    """
+    kept = next((model for model in models if model.version == serving_version), None)
+    if desired.model != "latest":
+        return next((model for model in models if str(model.version) == desired.model), kept)
+    wanted = next((model for model in models if model.fingerprint == desired.fingerprint), None)
+    return wanted or kept or (models[0] if models else None)
+
+
+def specification(desired: DesiredRunning, model: Model) -> dict[str, object]:
+    """What a run's Job is made from: the desired state, with the engine image that trained the model.
+
+    A model is loaded by the image that made it: a new image retrains, and until then the old pair serves.
+    """
+    spec = desired.model_dump(mode="json")
+    spec["engine"]["image"] = model.engine_image
+    return {**spec, "fingerprint": model.fingerprint, "model_version": model.version, "model_sha256": model.sha256}
+
+
+def wanted_of(desired: DesiredRunning, model: Model) -> Wanted:
+    """What should run, with the digest of everything whose change takes a new run."""
+    spec = specification(desired, model)
+    return Wanted(model.version, digest({key: spec[key] for key in ("engine", "credentials", "actions_url")}))
+
+
+def run_of(item: Item, *, seconds_since_end: float | None) -> Run:
+    """The facts of a run's row; `seconds_since_end` by the clock of the database."""
+    failed = item.state == RunState.FAILED
+    retry = item.reason in RETRYABLE and (seconds_since_end or 0.0) > RETRY_SECONDS
+    return Run(
+        id=item.id,
+        order=item.seq,
+        version=item.model_version or 0,
+        digest=item.spec_digest,
+        state=item.state,
+        stopping=item.stop_requested or item.state == RunState.DRAINING,
+        blocking=failed and not retry,
+    )

@@ -1,0 +1,88 @@
+"""`python -m studio running-orchestrator`."""
+
+from contextlib import AsyncExitStack
+
+import asyncpg
+from fastapi import FastAPI
+
+from studio.kube import Kube
+from studio.model_service import registry
+from studio.model_service.changes import ChangeStream
+from studio.model_service.http import Access, Health, Server, create_app
+from studio.model_service.orchestrator import Background, Connections, access, connections, listening
+from studio.model_service.queue import CHANGES_CHANNEL
+from studio.model_service.running.front import Front
+from studio.model_service.running.loop import WORKERS, Loop
+from studio.model_service.running.reconciler import Reconciler
+from studio.model_service.running.routes import routes
+from studio.model_service.running.service import RunningService
+from studio.model_service.running.trackers import Trackers
+from studio.settings import ProcessSettings, RunningOrchestratorSettings
+from studio.storage.port import ObjectStore
+from studio.storage.s3 import S3Store
+
+KINDS = frozenset({"run"})
+
+
+def build(
+    made: Connections, store: ObjectStore, trackers: Trackers, access: Access, process: ProcessSettings
+) -> tuple[FastAPI, ChangeStream]:
+    """The app and its change stream."""
+
+    async def check() -> None:
+        await made.pool.fetchval("select 1")
+        await store.ensure_bucket()
+
+    service = RunningService(made.pool, store, trackers, studio=process.studio, namespace=process.namespace)
+    changes = ChangeStream(KINDS, everybody=lambda: registry.names(made.pool))
+    app = create_app(
+        title="Running orchestrator", version=process.version, access=access, health=Health(made.pool, check)
+    )
+    app.include_router(routes(service, changes))
+    return app, changes
+
+
+def reconciling(pool: asyncpg.Pool, kube: Kube, trackers: Trackers, process: ProcessSettings) -> Loop:
+    """The loop that does what the app only remembers."""
+    reconciler = Reconciler(pool, Front(kube, version=process.version), trackers)
+
+    async def uids_of(name: str | None) -> list[str]:
+        rows = await pool.fetch(
+            "select uid from assistants where removed_at is null and ($1::text is null or name = $1)", name
+        )
+        return [row["uid"] for row in rows]
+
+    return Loop(reconciler.reconcile, uids_of=uids_of)
+
+
+async def run(settings: RunningOrchestratorSettings) -> None:
+    """Serve and reconcile until a signal."""
+    async with AsyncExitStack() as stack:
+        kube = await Kube.connect(user_agent="studio-running-orchestrator")
+        stack.push_async_callback(kube.close)
+        made = await stack.enter_async_context(connections(settings.database, application_name="running-orchestrator"))
+        trackers = Trackers(settings.trackers)
+        issuer = kube if settings.auth.jwks_file is None else None
+        app, changes = build(
+            made,
+            S3Store.open(settings.storage),
+            trackers,
+            access("run", settings.process, settings.auth, issuer),
+            settings.process,
+        )
+        loop = reconciling(made.pool, kube, trackers, settings.process)
+        to_changes = await listening(stack, made, CHANGES_CHANNEL)
+        to_loop = await listening(stack, made, CHANGES_CHANNEL)
+        background = await stack.enter_async_context(Background())
+        background.run("changes", lambda: changes.follow(to_changes))
+        background.run("follow", lambda: loop.follow(to_loop))
+        background.run("slow pass", loop.add_all)
+        for number in range(WORKERS):
+            background.run(f"worker {number}", loop.work)
+        await Server(app, port=settings.process.port).serve()
+
+
+async def main() -> int:
+    """Entry of the process; its exit code."""
+    await run(RunningOrchestratorSettings.from_env())
+    return 0

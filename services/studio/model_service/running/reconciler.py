@@ -1,0 +1,223 @@
+"""One pass over one assistant: look, decide, act, look again, until nothing is left to do."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+import asyncpg
+import structlog
+
+from studio.contract import names
+from studio.kube import KubeError, Unavailable
+from studio.model_service import history, queue, registry
+from studio.model_service.items import Item
+from studio.model_service.registry import Assistant, Model
+from studio.model_service.running.front import Front, Sight
+from studio.model_service.running.plan import (
+    Action,
+    Flip,
+    Run,
+    Start,
+    Stop,
+    Wanted,
+    plan,
+    run_of,
+    specification,
+    target,
+    wanted_of,
+)
+
+log = structlog.get_logger(__name__)
+
+WHO = "running-orchestrator"
+# More than a swap takes (start; flip; stop): whoever needs more is looked at again in the next pass.
+ROUNDS = 4
+KEEP_RUNS = 20
+
+
+class Conversations(Protocol):
+    """What is dropped with an assistant."""
+
+    async def drop(self, uid: str) -> None:
+        """Delete the conversations of an assistant."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What a decision is made from."""
+
+    assistant: Assistant
+    runs: list[Run]
+    model: Model | None
+    wanted: Wanted | None
+    halted: bool
+
+
+class Reconciler:
+    """Brings the runs and the Service of an assistant towards what is desired."""
+
+    def __init__(self, pool: asyncpg.Pool, front: Front, conversations: Conversations) -> None:
+        self._pool = pool
+        self._front = front
+        self._conversations = conversations
+
+    async def reconcile(self, uid: str) -> None:
+        """One pass; a no-op while another process has one. Raises KubeError, front.Overtaken, database errors."""
+        async with self._exclusive(uid) as conn:
+            if conn is None:
+                return
+            assistant = await registry.assistant(conn, uid)
+            if assistant is None or assistant.removed_at is not None:
+                return
+            # Taken before anything is read: whoever decides later has a higher one.
+            fence: int = await conn.fetchval("select nextval('fence')")
+            if assistant.removing:
+                await self._remove(conn, assistant)
+            elif assistant.running is not None:
+                await self._pass(conn, assistant, fence)
+
+    async def _pass(self, conn: asyncpg.Connection, assistant: Assistant, fence: int) -> None:
+        try:
+            sight = await self._front.ensure(
+                assistant, fence=fence, highest=lambda: conn.fetchval("select last_value from fence")
+            )
+        except Unavailable:
+            raise
+        except KubeError as error:
+            await self._note(conn, assistant, assistant.serving, reason=error.reason, message=error.message)
+            raise
+        assistant = await self._note_sight(conn, assistant, sight)
+        for _ in range(ROUNDS):
+            view = await self._view(conn, assistant, sight)
+            actions = plan(view.wanted, view.runs, sight.serving, halted=view.halted)
+            if sight.foreign:
+                actions = [action for action in actions if not isinstance(action, Flip)]
+            if not actions or (assistant.running or {}).get("paused"):
+                break
+            sight = await self._act(conn, view, sight, actions, fence)
+            assistant = await self._note_sight(conn, assistant, sight)
+        async with conn.transaction():
+            await history.prune(conn, assistant.uid, "run", keep=KEEP_RUNS)
+
+    async def _view(self, conn: asyncpg.Connection, assistant: Assistant, sight: Sight) -> View:
+        desired = assistant.desired_running()
+        rows = await conn.fetch(
+            f"""select {queue.COLUMNS}, extract(epoch from now() - finished_at)::float8 as ended from items
+                where uid = $1 and kind = 'run' order by seq desc limit 100""",  # noqa: S608 (constants)
+            assistant.uid,
+        )
+        ended = {row["id"]: row["ended"] for row in rows}
+        items = [Item(**{key: value for key, value in row.items() if key != "ended"}) for row in rows]
+        serving = next((item.model_version for item in items if item.id == sight.serving), None)
+        model = target(desired, await registry.models(conn, assistant.uid), serving) if desired else None
+        return View(
+            assistant=assistant,
+            runs=[run_of(item, seconds_since_end=ended[item.id]) for item in items],
+            model=model,
+            wanted=wanted_of(desired, model) if desired and model else None,
+            halted=desired is not None and desired.mode == "Never",
+        )
+
+    async def _act(
+        self, conn: asyncpg.Connection, view: View, sight: Sight, actions: list[Action], fence: int
+    ) -> Sight:
+        """Carry out one round; a flip ends it, because what follows depends on it."""
+        for action in actions:
+            match action:
+                case Start(wanted=wanted) if view.model is not None:
+                    await self._start(conn, view.assistant, view.model, wanted)
+                case Flip(run=run):
+                    return await self._front.point(view.assistant, sight, run, fence=fence)
+        stops = [action for action in actions if isinstance(action, Stop)]
+        if stops and sight.live is not None and not sight.foreign:
+            # From here on a slower pass with an older view can not flip back to what is being stopped.
+            sight = await self._front.point(view.assistant, sight, sight.serving, fence=fence)
+        for stop in stops:
+            await self._stop(conn, stop)
+        return sight
+
+    async def _start(self, conn: asyncpg.Connection, assistant: Assistant, model: Model, wanted: Wanted) -> None:
+        async with conn.transaction():
+            current = await registry.assistant(conn, assistant.uid, lock=True)
+            desired = assistant.desired_running()
+            if current is None or current.removing or current.running != assistant.running or desired is None:
+                return
+            active = await registry.items(conn, assistant.uid, "run", active=True)
+            if any(run_of(item, seconds_since_end=None).is_for(wanted) and not item.stop_requested for item in active):
+                return
+            # The model may have been pruned since it was looked at.
+            if await registry.model_version(conn, assistant.uid, model.version) is None:
+                return
+            number = await registry.next_number(conn, assistant.uid, "next_run")
+            await queue.insert(
+                conn,
+                id=names.run_id(assistant.name, assistant.uid, number),
+                kind="run",
+                uid=assistant.uid,
+                assistant=assistant.name,
+                fingerprint=model.fingerprint,
+                spec=specification(desired, model),
+                spec_digest=wanted.digest,
+                who=WHO,
+                message=f"to run version {model.version} of the model",
+                model_version=model.version,
+            )
+
+    async def _stop(self, conn: asyncpg.Connection, stop: Stop) -> None:
+        async with conn.transaction():
+            item = await queue.lock(conn, stop.run)
+            if item is not None:
+                await queue.request_stop(conn, item, who=WHO, reason=stop.reason)
+
+    async def _remove(self, conn: asyncpg.Connection, assistant: Assistant) -> None:
+        if assistant.running is None and assistant.serving is None:
+            async with conn.transaction():
+                await registry.finish_removal(conn, "running", assistant.uid)
+            return
+        async with conn.transaction():
+            active = await registry.items(conn, assistant.uid, "run", active=True, lock=True)
+            left = [await queue.request_stop(conn, item, who=WHO, reason="Removed") for item in active]
+        if any(not item.final for item in left):
+            return
+        await self._front.remove(assistant)
+        if assistant.delete_data:
+            await self._conversations.drop(assistant.uid)
+        async with conn.transaction():
+            if assistant.delete_data:
+                await history.prune(conn, assistant.uid, "run", keep=0)
+            await registry.finish_removal(conn, "running", assistant.uid)
+            await queue.notify(conn, (queue.CHANGES_CHANNEL, f"run:{assistant.name}"))
+
+    async def _note_sight(self, conn: asyncpg.Connection, assistant: Assistant, sight: Sight) -> Assistant:
+        reason = "Conflict" if sight.foreign else ""
+        return await self._note(conn, assistant, sight.serving, reason=reason, message=sight.foreign)
+
+    @staticmethod
+    async def _note(
+        conn: asyncpg.Connection, assistant: Assistant, serving: str | None, *, reason: str, message: str
+    ) -> Assistant:
+        """Remember what the Service says, for those who only ask the database; written only when it changed."""
+        if (assistant.serving, assistant.service_reason, assistant.service_message) == (serving, reason, message):
+            return assistant
+        async with conn.transaction():
+            await conn.execute(
+                "update assistants set serving = $2, service_reason = $3, service_message = $4 where uid = $1",
+                assistant.uid, serving, reason, message,
+            )  # fmt: skip
+            await queue.notify(conn, (queue.CHANGES_CHANNEL, f"run:{assistant.name}"))
+        fresh = await registry.assistant(conn, assistant.uid)
+        return fresh or assistant
+
+    @asynccontextmanager
+    async def _exclusive(self, uid: str) -> AsyncIterator[asyncpg.Connection | None]:
+        """A connection that holds the assistant's lock, or None if somebody else does; lost with the connection."""
+        async with self._pool.acquire() as conn:
+            if not await conn.fetchval("select pg_try_advisory_lock(hashtextextended($1, 2))", uid):
+                yield None
+                return
+            try:
+                yield conn
+            finally:
+                if not conn.is_closed():
+                    await conn.execute("select pg_advisory_unlock(hashtextextended($1, 2))", uid)

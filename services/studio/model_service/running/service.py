@@ -1,0 +1,169 @@
+"""What the running orchestrator does for the operator, users, consumers and helpers."""
+
+import asyncpg
+
+from studio.contract.model_service import (
+    DesiredRunning,
+    FileDigest,
+    ModelView,
+    ObservedRunning,
+    Removal,
+    RunReport,
+    RunState,
+    RunTicket,
+    RunView,
+)
+from studio.model_service import logs, queue, registry
+from studio.model_service.http import Refused
+from studio.model_service.items import Item
+from studio.model_service.registry import Assistant, Model
+from studio.model_service.running.plan import target
+from studio.model_service.running.trackers import Trackers
+from studio.model_service.views import model_view, run_view
+from studio.storage.port import ObjectStore
+
+TICKET_SECONDS = 900
+BEGUN = frozenset({RunState.STARTING, RunState.READY})
+
+
+class RunningService:
+    """All operations; each may be repeated after any failure. Raises Refused."""
+
+    def __init__(
+        self, pool: asyncpg.Pool, store: ObjectStore, trackers: Trackers, *, studio: str, namespace: str
+    ) -> None:
+        self._pool = pool
+        self._store = store
+        self._trackers = trackers
+        self._studio = studio
+        self._namespace = namespace
+
+    async def put_assistant(self, desired: DesiredRunning) -> ObservedRunning:
+        """Remember what is wanted and tell what is there; the reconciler does the rest."""
+        if (desired.studio, desired.namespace) != (self._studio, self._namespace):
+            raise Refused(422, f"studio, namespace: this is Studio {self._studio} in namespace {self._namespace}")
+        if desired.model != "latest" and not desired.model.isdecimal():
+            raise Refused(422, f"model: {desired.model!r} is neither `latest` nor the number of a version")
+        async with self._pool.acquire() as conn:
+            async with conn.transaction():
+                assistant = await registry.put_desired(conn, "running", desired)
+            return await self._observe(conn, assistant, desired)
+
+    async def _observe(
+        self, conn: asyncpg.Connection, assistant: Assistant, desired: DesiredRunning
+    ) -> ObservedRunning:
+        runs = await registry.items(conn, assistant.uid, "run")
+        serving = next((run for run in runs if run.id == assistant.serving and not run.final), None)
+        known = next((run.model_version for run in runs if run.id == assistant.serving), None)
+        model = target(desired, await registry.models(conn, assistant.uid), known)
+        newest = next((run for run in runs if model and run.model_version == model.version), None)
+        return ObservedRunning(
+            target=model_view(model) if model else None,
+            serving=run_view(serving, assistant) if serving else None,
+            newest=run_view(newest, assistant) if newest else None,
+            trackers_durable=_durable(serving),
+        )
+
+    async def remove_assistant(self, uid: str, *, delete_data: bool) -> Removal:
+        """Begin, or ask about, the removal that the reconciler carries out."""
+        async with self._pool.acquire() as conn:
+            async with conn.transaction():
+                assistant = await registry.begin_removal(conn, uid, delete_data=delete_data)
+            if assistant is None or (assistant.running is None and assistant.serving is None):
+                return Removal(gone=True)
+            active = await registry.items(conn, uid, "run", active=True)
+        waiting = ", ".join(item.id for item in active)
+        return Removal(gone=False, message=f"waiting for the end of {waiting}" if waiting else "cleaning up")
+
+    async def runs(self, *, assistant: str | None, state: str | None, limit: int) -> list[RunView]:
+        """Runs, newest first."""
+        async with self._pool.acquire() as conn:
+            found = await queue.search(conn, "run", assistant, state, limit)
+            known = {each.uid: each for each in await registry.assistants(conn)}
+        return [run_view(item, known.get(item.uid)) for item in found]
+
+    async def run(self, item_id: str) -> RunView:
+        """One run."""
+        async with self._pool.acquire() as conn:
+            item = await self._item(conn, item_id)
+            return run_view(item, await registry.assistant(conn, item.uid))
+
+    async def models(self, name: str) -> list[ModelView]:
+        """The models of an assistant, newest first."""
+        async with self._pool.acquire() as conn:
+            assistant = await registry.assistant_named(conn, name)
+            if assistant is None:
+                raise Refused(404, f"there is no assistant {name}")
+            return [model_view(model) for model in await registry.models(conn, assistant.uid)]
+
+    async def log(self, item_id: str) -> bytes:
+        """The log of the newest attempt that has one."""
+        async with self._pool.acquire() as conn:
+            item = await self._item(conn, item_id)
+        return await logs.read(self._store, item)
+
+    async def archive_log(self, item_id: str, attempt: int, text: bytes) -> None:
+        """Keep the log of an attempt."""
+        async with self._pool.acquire() as conn:
+            item = await self._item(conn, item_id)
+        await logs.archive(self._pool, self._store, item, attempt, text)
+
+    async def start(self, item_id: str, attempt: int) -> RunTicket:
+        """All that the helper of the current attempt needs; makes the assistant's role and schema."""
+        async with self._pool.acquire() as conn:
+            item = await self._item(conn, item_id)
+            _check_current(item, attempt)
+            model = await self._model(conn, item)
+            assistant = await registry.assistant(conn, item.uid)
+        if assistant is None or assistant.removing:
+            raise Refused(409, f"the assistant {item.assistant} is being removed")
+        return RunTicket(
+            model_version=str(model.version),
+            model=FileDigest(sha256=model.sha256, size=model.size),
+            model_url=self._store.presign_get(model.object_key, seconds=TICKET_SECONDS),
+            members=model.members,
+            tracker_store=await self._trackers.ensure(item.uid),
+            actions_url=item.spec.get("actions_url"),
+        )
+
+    async def report(self, item_id: str, attempt: int, report: RunReport) -> None:
+        """Remember what the helper found out about its engine."""
+        async with self._pool.acquire() as conn, conn.transaction():
+            item = await queue.lock(conn, item_id)
+            if item is None or item.kind != "run":
+                raise Refused(404, f"there is no run {item_id}")
+            _check_current(item, attempt)
+            noted = {"attempt": attempt, **report.model_dump(mode="json")}
+            if item.report != noted:
+                await queue.set_facts(conn, item, report=noted)
+
+    @staticmethod
+    async def _model(conn: asyncpg.Connection, item: Item) -> Model:
+        model = await registry.model_version(conn, item.uid, item.model_version or 0)
+        if model is None:
+            raise Refused(409, f"version {item.model_version} of the model of {item.assistant} does not exist any more")
+        return model
+
+    @staticmethod
+    async def _item(conn: asyncpg.Connection, item_id: str) -> Item:
+        item = await queue.find(conn, item_id, "run")
+        if item is None:
+            raise Refused(404, f"there is no run {item_id}")
+        return item
+
+
+def _check_current(item: Item, attempt: int) -> None:
+    """Refuse, with 409, whoever is not the attempt that counts now."""
+    if item.state not in BEGUN:
+        raise Refused(409, f"the run {item.id} is {item.state}: nothing is started for it")
+    if item.attempt != attempt:
+        raise Refused(409, f"attempt {attempt} of {item.id} was replaced by attempt {item.attempt}")
+    if item.stop_requested:
+        raise Refused(409, f"the run {item.id} is being stopped ({item.stop_reason})")
+
+
+def _durable(serving: Item | None) -> bool | None:
+    """What the current attempt of the serving run reported."""
+    if serving is None or serving.report is None or serving.report.get("attempt") != serving.attempt:
+        return None
+    return bool(serving.report["trackers_durable"])

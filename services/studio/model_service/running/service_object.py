@@ -1,0 +1,95 @@
+"""The Service of an assistant as a Kubernetes object: building and reading it. Pure."""
+
+from copy import deepcopy
+from dataclasses import dataclass
+
+from studio.contract import labels
+from studio.kube.kinds import SERVICE, Manifest
+from studio.model_service.registry import Assistant
+
+# No pod carries this as its run: the name resolves, and connections are refused.
+NOBODY = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceFacts:
+    """What a Service says. `ours`: the model service made it for this assistant; `intact`: nobody bent it."""
+
+    ours: bool
+    owner: str | None
+    serving: str | None
+    fence: int
+    intact: bool
+
+
+def build(assistant: Assistant, *, run: str | None, fence: int, version: str) -> Manifest:
+    """The Service that sends to a run, or to nobody."""
+    common = labels.common(
+        instance=assistant.name,
+        studio=assistant.studio,
+        component=labels.Component.RUN,
+        managed_by=labels.MANAGED_BY_MODEL_SERVICE,
+        version=version,
+    )
+    return {
+        "apiVersion": SERVICE.api_version,
+        "kind": SERVICE.kind,
+        "metadata": {
+            "name": assistant.name,
+            "namespace": assistant.namespace,
+            "labels": {**common, labels.ASSISTANT: assistant.name},
+            "annotations": {labels.FENCE: str(fence)},
+            "ownerReferences": [
+                {
+                    "apiVersion": labels.API_VERSION,
+                    "kind": "Assistant",
+                    "name": assistant.name,
+                    "uid": assistant.uid,
+                    "controller": False,
+                    "blockOwnerDeletion": False,
+                }
+            ],
+        },
+        "spec": {"type": "ClusterIP", "selector": _selector(assistant, run), "ports": _ports()},
+    }
+
+
+def read(assistant: Assistant, live: Manifest) -> ServiceFacts:
+    """The facts of a live Service of the assistant's name."""
+    metadata, spec = live["metadata"], live.get("spec", {})
+    found = metadata.get("labels") or {}
+    selector = spec.get("selector") or {}
+    run = selector.get(labels.RUN)
+    owners = [owner["uid"] for owner in metadata.get("ownerReferences") or [] if owner.get("kind") == "Assistant"]
+    fence = (metadata.get("annotations") or {}).get(labels.FENCE, "")
+    ports = [{key: port.get(key) for key in ("name", "port", "targetPort")} for port in spec.get("ports") or []]
+    return ServiceFacts(
+        ours=found.get(labels.MANAGED_BY) == labels.MANAGED_BY_MODEL_SERVICE
+        and found.get(labels.ASSISTANT) == assistant.name,
+        owner=owners[0] if owners else None,
+        serving=None if run in (None, NOBODY) else run,
+        fence=int(fence) if fence.isdigit() else 0,
+        intact=selector == _selector(assistant, run) and ports == [_without_protocol(port) for port in _ports()],
+    )
+
+
+def pointed(assistant: Assistant, live: Manifest, *, run: str | None, fence: int) -> Manifest:
+    """The live Service changed to send to a run; what the API server or others added stays."""
+    body = deepcopy(live)
+    body["metadata"]["annotations"] = {**(body["metadata"].get("annotations") or {}), labels.FENCE: str(fence)}
+    body["spec"]["selector"] = _selector(assistant, run)
+    body["spec"]["ports"] = _ports()
+    return body
+
+
+def _selector(assistant: Assistant, run: str | None) -> dict[str, str]:
+    pods = labels.selector(instance=assistant.name, studio=assistant.studio, component=labels.Component.RUN)
+    return {**pods, labels.RUN: run or NOBODY}
+
+
+def _ports() -> list[Manifest]:
+    return [{"name": "http", "port": labels.ENGINE_PORT, "targetPort": labels.ENGINE_PORT, "protocol": "TCP"}]
+
+
+def _without_protocol(port: Manifest) -> Manifest:
+    return {key: value for key, value in port.items() if key != "protocol"}

@@ -1,0 +1,79 @@
+"""What to do next for a run. Pure."""
+
+from studio.contract import labels
+from studio.contract.model_service import RunState
+from studio.model_service.attempts import Ending
+from studio.model_service.jobs.run import ENGINE, HELPER
+from studio.model_service.plan import Action, Create, Fail, Lose, Scene, Stop, Wait, conflict, lost_to_cluster, paced
+from studio.model_service.pod_facts import JobFacts, PodFacts
+from studio.model_service.training_plan import REFUSED
+
+_HELPER_RESTARTS = 3
+
+
+def plan_run(scene: Scene) -> Action:
+    """The next action for the scene. A run has no good end but the one that was asked for."""
+    if scene.item.stop_requested:
+        return Stop()
+    if scene.job is None:
+        if scene.job_seen:
+            return Lose(Ending.DISRUPTED, "JobDeleted", "the Job of the run was deleted")
+        return paced(scene) or Create()
+    return (
+        conflict(scene, labels.RUN)
+        or lost_to_cluster(scene.job, scene.pod)
+        or _ending(scene.job, scene.pod)
+        or _helper_failed(scene.pod)
+        or _obstacle(scene)
+        or _progress(scene)
+    )
+
+
+def _ending(job: JobFacts, pod: PodFacts | None) -> Lose | None:
+    """An engine that ended by itself: with exit code 0 as well, for Rasa ends so when it is told to."""
+    if pod is None or not job.ended:
+        return None
+    engine = pod.container(ENGINE)
+    if engine.out_of_memory:
+        return Lose(Ending.CRASHED, "OutOfMemory", "the engine needs more memory than its limit allows")
+    if engine.exit_code is None:
+        return Lose(Ending.DISRUPTED, "PodLost", f"the pod {pod.name} ended, and nothing says why")
+    return Lose(Ending.CRASHED, "EngineEnded", f"the engine ended with exit code {engine.exit_code}")
+
+
+def _helper_failed(pod: PodFacts | None) -> Action | None:
+    """A native sidecar is restarted for ever by the kubelet: the Job would never end."""
+    if pod is None:
+        return None
+    helper = pod.container(HELPER)
+    message = (helper.message if helper.exit_code is not None else helper.last_message).strip()
+    if REFUSED in (helper.exit_code, helper.last_exit_code):
+        return Fail("ModelRefused", message)
+    if helper.restarts >= _HELPER_RESTARTS and not helper.running:
+        return Lose(Ending.PROBLEM, "HelperFailed", message or "the helper of the engine does not start")
+    return None
+
+
+def _obstacle(scene: Scene) -> Wait | None:
+    if scene.pod is None:
+        return Wait(*scene.creation_problem, seconds=30) if scene.creation_problem else None
+    if scene.pod.obstacle is None:
+        return None
+    return Wait(scene.pod.obstacle, scene.pod.obstacle_message)
+
+
+def _progress(scene: Scene) -> Wait:  # noqa: PLR0911 - a table of stages
+    pod = scene.pod
+    if pod is None:
+        return Wait("Starting", "the Job is created, its pod is not there yet", seconds=5)
+    if pod.deleting:
+        return Wait("Terminating", f"the pod {pod.name} is being deleted")
+    if pod.ready:
+        return Wait("Ready", "the engine answers with the intended model", state=RunState.READY)
+    if scene.item.state == RunState.READY:
+        return Wait("NotAnswering", "the engine does not answer for the moment")
+    if pod.container(ENGINE).running:
+        return Wait("Loading", "the engine loads the model")
+    if pod.container(HELPER).running:
+        return Wait("Fetching", "the model is downloaded and verified")
+    return Wait("Pulling", "images are pulled and containers started")

@@ -1,0 +1,133 @@
+"""Holding one item: the heartbeat of its lease, its freshest row, and the certainty to be still the holder."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Any, Self
+
+import asyncpg
+import structlog
+
+from studio.model_service.queue import Item, Lease, LeaseLost, Queue
+
+log = structlog.get_logger(__name__)
+
+TTL = 20.0
+BEAT = 5.0
+# Nothing is begun so short before the lease may pass to somebody else.
+_MARGIN = 2.0
+
+
+async def wait_at_most(event: asyncio.Event, seconds: float) -> None:
+    """Until `event` is set, at most `seconds`.
+
+    Not `asyncio.wait_for`: that of Python 3.11 loses a cancellation that arrives together with the event
+    (https://github.com/python/cpython/issues/86296), and then SIGTERM would not end a consumer.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(max(seconds, 0.0)):
+            await event.wait()
+
+
+class Tenure:
+    """An async context manager around the time during which a consumer holds an item.
+
+    `wake` is set when the item changed or the lease was lost; others may set it too. After the lease's own deadline,
+    measured by the monotonic clock, nothing is allowed any more, even if the database cannot be asked.
+    """
+
+    def __init__(self, queue: Queue, lease: Lease, *, ttl: float = TTL, beat: float = BEAT) -> None:
+        """`lease` was taken just now for `ttl` seconds; it is renewed every `beat` seconds."""
+        self._queue = queue
+        self._ttl = ttl
+        self._beat = beat
+        self._deadline = time.monotonic() + ttl
+        self._lost = False
+        self._poked = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self.lease = lease
+        self.item: Item = lease.item
+        self.wake = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._keep(), name="heartbeat")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    def poke(self) -> None:
+        """Read the item now instead of at the next heartbeat."""
+        self._poked.set()
+
+    def ensure(self) -> None:
+        """Raise LeaseLost unless the lease is certainly still ours."""
+        if self._lost or time.monotonic() > self._deadline - _MARGIN:
+            self._lost = True
+            raise LeaseLost(f"the lease of {self.item.kind} {self.item.id} was not renewed in time")
+
+    @contextlib.asynccontextmanager
+    async def guard(self) -> AsyncIterator[None]:
+        """Around every write to the cluster: it is cut off, as LeaseLost, when the lease ends meanwhile."""
+        self.ensure()
+        remaining = self._deadline - _MARGIN / 2 - time.monotonic()
+        limit = asyncio.timeout(remaining)
+        try:
+            async with limit:
+                yield
+        except TimeoutError as error:
+            if limit.expired():
+                raise LeaseLost(f"the lease of {self.item.kind} {self.item.id} ended during a request") from error
+            raise
+
+    async def say(self, reason: str, message: str, state: str | None = None) -> None:
+        """Tell users what happens; nothing is written when they have been told already."""
+        same_state = state is None or state == self.item.state
+        if not (same_state and (self.item.reason, self.item.message) == (reason, message)):
+            await self.update(reason=reason, message=message, state=None if same_state else state)
+
+    async def update(self, **changes: Any) -> Item:
+        """Change the item, as Queue.update does."""
+        self.item = await self._queue.update(self.lease, **changes)
+        return self.item
+
+    async def finish(self, state: str, reason: str, message: str) -> Item:
+        """End the item, as Queue.finish does."""
+        self.item = await self._queue.finish(self.lease, state, reason, message)
+        return self.item
+
+    async def wait(self, seconds: float) -> None:
+        """Until something changed, at most `seconds`."""
+        await wait_at_most(self.wake, seconds)
+
+    async def _keep(self) -> None:
+        while not self._lost:
+            await wait_at_most(self._poked, self._beat)
+            poked = self._poked.is_set()
+            self._poked.clear()
+            await self._renew()
+            if poked or self._lost or time.monotonic() > self._deadline:
+                self.wake.set()
+
+    async def _renew(self) -> None:
+        asked, before = time.monotonic(), self.item
+        try:
+            fresh = await self._queue.heartbeat(self.lease, ttl=self._ttl)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            log.warning("the heartbeat failed", item=self.item.id, error=str(error))
+            return
+        if fresh is None:
+            self._lost = True
+            return
+        self._deadline = asked + self._ttl
+        if fresh.stop_requested and not self.item.stop_requested:
+            self.wake.set()
+        if self.item is before:
+            self.item = fresh

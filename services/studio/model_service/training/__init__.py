@@ -1,0 +1,1 @@
+"""The training orchestrator: which trainings exist, in which order, and what they made."""

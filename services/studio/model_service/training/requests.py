@@ -1,0 +1,110 @@
+"""When a training is queued, and what it supersedes."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import asyncpg
+
+from studio.contract import names
+from studio.contract.model_service import DesiredTraining, TrainingState
+from studio.model_service import queue, registry
+from studio.model_service.digest import digest
+from studio.model_service.items import Item
+from studio.model_service.registry import Model
+
+# Failures that say nothing about the content: the same training is repeated by itself, at growing intervals.
+RETRYABLE = frozenset({"AttemptsExhausted", "TooManyLosses", "Conflict"})
+FIRST_PAUSE = 60.0
+LONGEST_PAUSE = 3600.0
+
+Outcome = Literal["Cached", "Active", "Final", "Queued"]
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """What became of a request: a cache hit with its model, a training under way, one that ended, or a new one."""
+
+    outcome: Outcome
+    item: Item | None = None
+    model: Model | None = None
+
+
+def training_digest(desired: DesiredTraining) -> str:
+    """What else decides about the outcome of a training of the same content: the engine's pod, limits, deadline."""
+    return digest({"engine": desired.engine.model_dump(mode="json"), "deadline": desired.deadline_seconds})
+
+
+async def request_training(
+    conn: asyncpg.Connection, desired: DesiredTraining, *, manual: bool = False, who: str
+) -> Requested:
+    """Ask for the model of the desired fingerprint; the same request twice is one training.
+
+    The newest wish wins: an older one that waits ends as Superseded, one that runs is asked to, and the new one waits
+    for its end. What failed is not repeated, unless by hand, after a change of the engine's pod, or if the reason lay
+    outside of the content. Must run in a transaction; the content must be stored.
+    """
+    if desired.fingerprint is None:
+        raise ValueError("a training needs a fingerprint")
+    assistant = await registry.assistant(conn, desired.uid, lock=True)
+    if assistant is None or assistant.removing:
+        raise registry.Removing(f"the assistant {desired.name} is not known or being removed")
+    model = await registry.model_of(conn, desired.uid, desired.fingerprint)
+    if model is not None:
+        return Requested("Cached", model=model)
+
+    wanted = training_digest(desired)
+    active = await registry.items(conn, desired.uid, "training", active=True, lock=True)
+    for item in active:
+        if _serves(item, desired.fingerprint, wanted):
+            return Requested("Active", item)
+    last = await registry.newest_item(conn, desired.uid, "training", desired.fingerprint)
+    pause = 0.0
+    if last is not None and last.final and not manual and last.spec_digest == wanted:
+        if not _repeatable(last):
+            return Requested("Final", last)
+        pause = await _pause(conn, last)
+
+    for item in active:
+        await queue.request_stop(conn, item, who=who, reason="Superseded", message="newer content is trained instead")
+    number = await registry.next_number(conn, desired.uid, "next_training")
+    item = await queue.insert(
+        conn,
+        id=names.training_id(desired.name, desired.uid, number),
+        kind="training",
+        uid=desired.uid,
+        assistant=desired.name,
+        fingerprint=desired.fingerprint,
+        spec=desired.model_dump(mode="json"),
+        spec_digest=wanted,
+        who=who,
+        message="requested by hand" if manual else "the content is new",
+        priority=desired.priority,
+        retry_in=pause,
+    )
+    return Requested("Queued", item)
+
+
+def _serves(item: Item, fingerprint: str, wanted: str) -> bool:
+    """Whether an active training will give what is wanted. Other limits do not restart one that already runs."""
+    if item.fingerprint != fingerprint or item.stop_requested:
+        return False
+    return item.state == TrainingState.RUNNING or item.spec_digest == wanted
+
+
+def _repeatable(item: Item) -> bool:
+    if item.state == TrainingState.FAILED:
+        return item.reason in RETRYABLE
+    # Somebody ended a cancelled one. The model of a succeeded one was pruned; a superseded one is wanted again.
+    return item.state != TrainingState.CANCELLED
+
+
+async def _pause(conn: asyncpg.Connection, last: Item) -> float:
+    if last.state != TrainingState.FAILED:
+        return 0.0
+    row = await conn.fetchrow(
+        """select count(*) as failures, extract(epoch from now() - max(finished_at))::float8 as since from items
+           where uid = $1 and kind = 'training' and fingerprint = $2 and state = 'Failed' and spec_digest = $3""",
+        last.uid, last.fingerprint, last.spec_digest,
+    )  # fmt: skip
+    failures, since = int(row["failures"]), float(row["since"])
+    return max(min(FIRST_PAUSE * 2.0 ** (failures - 1), LONGEST_PAUSE) - since, 0.0)

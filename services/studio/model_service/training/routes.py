@@ -1,0 +1,136 @@
+"""The HTTP API of the training orchestrator."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import PlainTextResponse
+
+from studio.contract.model_service import (
+    DesiredTraining,
+    FetchTicket,
+    Message,
+    ModelView,
+    ObservedTraining,
+    Removal,
+    TrainingResult,
+    TrainingState,
+    TrainingView,
+    UploadRequest,
+    UploadTicket,
+)
+from studio.model_service.changes import ChangeStream
+from studio.model_service.http import Consumer, Helper, Operator, Refused, change_events
+from studio.model_service.registry import Removing
+from studio.model_service.training.service import TrainingService
+
+FINGERPRINT = r"^[0-9a-f]{64}$"
+
+
+class TrainingRequest(Message):
+    """POST /v1/trainings: train the wanted content of an assistant by hand."""
+
+    assistant: str
+
+
+def routes(service: TrainingService, changes: ChangeStream) -> APIRouter:
+    """All routes of the API."""
+    router = APIRouter(prefix="/v1")
+    _assistants(router, service, changes)
+    _trainings(router, service)
+    _attempts(router, service)
+    return router
+
+
+def _assistants(router: APIRouter, service: TrainingService, changes: ChangeStream) -> None:
+    @router.put("/assistants/{name}")
+    async def put_assistant(_: Operator, name: str, desired: DesiredTraining) -> ObservedTraining:
+        """Say what is wanted of an assistant's trainings; the answer is what is there."""
+        if desired.name != name:
+            raise Refused(422, f"name: the path says {name}, the body {desired.name}")
+        try:
+            return await service.put_assistant(desired)
+        except Removing as error:
+            raise Refused(409, str(error)) from error
+
+    @router.put("/assistants/{name}/content/{fingerprint}", status_code=204)
+    async def put_content(
+        _: Operator,
+        request: Request,
+        name: str,
+        fingerprint: str,
+        x_content_sha256: Annotated[str, Header(pattern=FINGERPRINT)],
+    ) -> None:
+        """Store the content (a tar.gz of at most 16 MiB) of a fingerprint."""
+        await service.put_content(name, fingerprint, await request.body(), x_content_sha256)
+
+    @router.delete("/assistants/{name}")
+    async def delete_assistant(
+        _: Operator, name: str, uid: str, *, delete_data: Annotated[bool, Query()] = False
+    ) -> Removal:
+        """Stop and clean up; repeated until `gone`. The uid decides, whoever has the name now."""
+        del name  # part of the address only
+        return await service.remove_assistant(uid, delete_data=delete_data)
+
+    @router.get("/changes", response_class=Response)
+    async def get_changes(_: Operator, request: Request) -> Response:
+        """Server-sent events: which assistant to look at again."""
+        return change_events(changes, request.app.state.closing)
+
+    @router.get("/models")
+    async def get_models(_: Operator, assistant: str) -> list[ModelView]:
+        """The models of an assistant, newest first."""
+        return await service.models(assistant)
+
+
+def _trainings(router: APIRouter, service: TrainingService) -> None:
+    @router.get("/trainings")
+    async def get_trainings(
+        _: Operator,
+        assistant: str | None = None,
+        state: TrainingState | None = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    ) -> list[TrainingView]:
+        """Trainings, newest first."""
+        return await service.trainings(assistant=assistant, state=state, limit=limit)
+
+    @router.post("/trainings", status_code=201)
+    async def post_training(who: Operator, request: TrainingRequest) -> TrainingView:
+        """Train by hand, also what failed before."""
+        return await service.request_by_hand(request.assistant, who.subject)
+
+    @router.get("/trainings/{id}")
+    async def get_training(_: Operator, id: str) -> TrainingView:  # noqa: A002
+        """One training."""
+        return await service.training(id)
+
+    @router.get("/trainings/{id}/log", response_class=PlainTextResponse)
+    async def get_log(_: Operator, id: str) -> Response:  # noqa: A002
+        """The log of its newest attempt that has one."""
+        return PlainTextResponse(await service.log(id))
+
+    @router.post("/trainings/{id}/cancel")
+    async def cancel(who: Operator, id: str) -> TrainingView:  # noqa: A002
+        """End a training."""
+        return await service.cancel(id, who.subject)
+
+
+def _attempts(router: APIRouter, service: TrainingService) -> None:
+    @router.put("/trainings/{id}/attempts/{attempt}/log", status_code=204)
+    async def put_log(_: Consumer, request: Request, id: str, attempt: int) -> None:  # noqa: A002
+        """Archive the log (text) of an attempt."""
+        await service.archive_log(id, attempt, await request.body())
+
+    @router.post("/trainings/{id}/attempts/{attempt}/fetch")
+    async def fetch(_: Helper, id: str, attempt: int) -> FetchTicket:  # noqa: A002
+        """Where the content is."""
+        return await service.fetch_ticket(id, attempt)
+
+    @router.post("/trainings/{id}/attempts/{attempt}/upload")
+    async def upload(_: Helper, id: str, attempt: int, request: UploadRequest) -> UploadTicket:  # noqa: A002
+        """Where to store the model and the log."""
+        return await service.upload_ticket(id, attempt, request)
+
+    @router.post("/trainings/{id}/attempts/{attempt}/result", status_code=204)
+    async def result(_: Helper, id: str, attempt: int, result: TrainingResult) -> None:  # noqa: A002
+        """Make the model from what was stored, exactly once."""
+        await service.accept_result(id, attempt, result)

@@ -1,0 +1,134 @@
+"""What to do next for a training. Pure."""
+
+from datetime import timedelta
+
+from studio.contract import labels
+from studio.contract.model_service import DesiredTraining
+from studio.model_service.attempts import Ending
+from studio.model_service.jobs.training import FETCH, TRAIN, UPLOAD
+from studio.model_service.plan import (
+    BLOCKED_SECONDS,
+    Action,
+    Create,
+    Fail,
+    Lose,
+    Requeue,
+    Scene,
+    Stop,
+    Succeed,
+    Wait,
+    conflict,
+    lost_to_cluster,
+    paced,
+)
+from studio.model_service.pod_facts import SIGTERMED, ContainerFacts, JobFacts, Obstacle, PodFacts
+
+# sh: a command that cannot be executed, and one that is not there.
+_NOT_RUNNABLE = (126, 127)
+# A helper that ends with this code has found data that no further attempt will change.
+REFUSED = 3
+_DOING = {
+    FETCH: ("Fetching", "fetching the content"),
+    TRAIN: ("Training", "the engine trains"),
+    UPLOAD: ("Uploading", "storing the model"),
+}
+
+
+def plan_training(scene: Scene, desired: DesiredTraining) -> Action:
+    """The next action for the scene. A model that was made counts, whatever else happened to its Job."""
+    if scene.model is not None:
+        return Succeed()
+    if scene.item.stop_requested:
+        return Stop()
+    if scene.job is None:
+        if scene.job_seen:
+            return Lose(Ending.DISRUPTED, "JobDeleted", "the Job of the training was deleted")
+        return paced(scene) or Create()
+    return (
+        conflict(scene, labels.TRAINING)
+        or lost_to_cluster(scene.job, scene.pod)
+        or _ending(scene.job, scene.pod)
+        or _deadline(scene, desired)
+        or _obstacle(scene)
+        or _progress(scene)
+    )
+
+
+def _ending(job: JobFacts, pod: PodFacts | None) -> Action | None:  # noqa: PLR0911 - a table of endings
+    """What an attempt that ended by itself, yet without a model, means."""
+    if pod is None or not job.ended:
+        return None
+    fetch, train, upload = (pod.container(name) for name in (FETCH, TRAIN, UPLOAD))
+    if train.failed:
+        return _engine_failed(train)
+    for helper, reason in ((fetch, "FetchFailed"), (upload, "UploadFailed")):
+        if helper.exit_code == REFUSED:
+            return Fail(reason, helper.message.strip())
+        if helper.failed:
+            message = helper.message.strip() or f"the step {helper.name} ended with exit code {helper.exit_code}"
+            return Lose(Ending.PROBLEM, reason, message)
+    if job.failure == "DeadlineExceeded":
+        return Fail("DeadlineExceeded", "the training was never finished and its Job was ended by the cluster")
+    if upload.exit_code == 0:
+        return Lose(Ending.PROBLEM, "ResultMissing", "the Job ended well, but its model was not registered")
+    return Lose(Ending.DISRUPTED, "PodLost", f"the pod {pod.name} ended, and nothing says why")
+
+
+def _engine_failed(train: ContainerFacts) -> Action:
+    if train.out_of_memory:
+        return Lose(Ending.OUT_OF_MEMORY, "OutOfMemory", "the training needs more memory than its limit allows")
+    if train.exit_code == SIGTERMED:
+        return Lose(Ending.DISRUPTED, "PodDeleted", "the engine was told to end before it had finished")
+    if train.exit_code in _NOT_RUNNABLE or train.reason in ("StartError", "ContainerCannotRun"):
+        return Fail("EngineNotRunnable", f"the engine image cannot run `rasa train`: {train.message.strip()}")
+    return Fail("InvalidContent", f"the engine ended with exit code {train.exit_code}", engine_words=True)
+
+
+def _deadline(scene: Scene, desired: DesiredTraining) -> Action | None:
+    train = scene.pod.container(TRAIN) if scene.pod else None
+    if train is None or train.started_at is None or not train.running:
+        return None
+    if scene.now - train.started_at < timedelta(seconds=desired.deadline_seconds):
+        return None
+    return Fail(
+        "DeadlineExceeded",
+        f"the engine trained for more than {desired.deadline_seconds} s: "
+        "raise spec.training.deadlineSeconds or make the content smaller",
+    )
+
+
+def _obstacle(scene: Scene) -> Action | None:
+    pod = scene.pod
+    found = scene.creation_problem if pod is None else (pod.obstacle, pod.obstacle_message) if pod.obstacle else None
+    if found is None or found[0] is None:
+        return None
+    obstacle, message = found
+    if obstacle is Obstacle.IMAGE_PULL_FAILED and "InvalidImageName" in message:
+        return Fail(obstacle, message)
+    if scene.blocked_seconds >= BLOCKED_SECONDS:
+        return Requeue(obstacle, message)
+    return Wait(obstacle, message, seconds=max(1.0, BLOCKED_SECONDS - scene.blocked_seconds))
+
+
+def _progress(scene: Scene) -> Wait:
+    pod = scene.pod
+    if pod is None:
+        return Wait("Starting", "the Job is created, its pod is not there yet", seconds=5)
+    if pod.deleting:
+        return Wait("Terminating", f"the pod {pod.name} is being deleted")
+    for name in (UPLOAD, TRAIN, FETCH):
+        container = pod.container(name)
+        if container.running:
+            reason, message = _DOING[name]
+            return Wait(reason, message)
+        if container.exit_code == 0:
+            break
+    return Wait("Pulling", "images are pulled and containers started")
+
+
+def deadline_in(scene: Scene, desired: DesiredTraining) -> float | None:
+    """Seconds until the deadline of a training whose engine runs; None while it does not."""
+    train = scene.pod.container(TRAIN) if scene.pod else None
+    if train is None or train.started_at is None or not train.running:
+        return None
+    return desired.deadline_seconds - (scene.now - train.started_at).total_seconds()

@@ -1,0 +1,56 @@
+"""Rows as the messages of the contract. Pure."""
+
+from studio.contract.model_service import ModelView, RunState, RunView, TrainingState, TrainingView
+from studio.model_service.items import Item
+from studio.model_service.registry import Assistant, Model
+
+
+def model_view(model: Model) -> ModelView:
+    """A model."""
+    return ModelView(
+        version=str(model.version),
+        fingerprint=model.fingerprint,
+        sha256=model.sha256,
+        size=model.size,
+        trained_at=model.trained_at,
+        training=model.training,
+        engine_image=model.engine_image,
+    )
+
+
+def training_view(item: Item, *, position: int | None = None) -> TrainingView:
+    """A training; `position` counts only while it is queued."""
+    state = TrainingState(item.state)
+    return TrainingView(
+        id=item.id,
+        assistant=item.assistant,
+        fingerprint=item.fingerprint,
+        state=state,
+        reason=item.reason,
+        message=item.message,
+        attempt=item.attempt,
+        position=position if state is TrainingState.QUEUED else None,
+        requested_at=item.requested_at,
+        started_at=item.started_at,
+        finished_at=item.finished_at,
+        model_version=None if item.model_version is None else str(item.model_version),
+    )
+
+
+def run_view(item: Item, assistant: Assistant | None) -> RunView:
+    """A run. A Service that cannot be written is told with the run that should be served and is not."""
+    serving = assistant is not None and assistant.serving == item.id
+    blocked = assistant is not None and bool(assistant.service_reason) and not serving and item.state == RunState.READY
+    return RunView(
+        id=item.id,
+        assistant=item.assistant,
+        model_version=str(item.model_version),
+        model_sha256=str(item.spec.get("model_sha256", "")),
+        state=RunState(item.state),
+        reason=assistant.service_reason if blocked and assistant else item.reason,
+        message=assistant.service_message if blocked and assistant else item.message,
+        attempt=item.attempt,
+        serving=serving,
+        requested_at=item.requested_at,
+        ready_at=item.ready_at,
+    )

@@ -1,0 +1,32 @@
+from pathlib import Path
+
+from studio_e2e import processes
+
+UID = "6e4f9a0c-1111-2222-3333-444455556666"
+STATUS = "Name:\t{name}\nVmRSS:\t    2048 kB\n"
+
+
+def process(root: Path, pid: int, *, group: str, name: str = "python3") -> None:
+    folder = root / str(pid)
+    folder.mkdir()
+    (folder / "cgroup").write_text(f"0::{group}\n")
+    (folder / "status").write_text(STATUS.format(name=name))
+    (folder / "cmdline").write_bytes(b"python3\0-m\0studio\0")
+
+
+def test_the_processes_of_a_pod_without_its_sandbox(tmp_path: Path) -> None:
+    process(tmp_path, 10, group=f"/kubepods/burstable/pod{UID}/abc")
+    process(tmp_path, 11, group=f"/kubepods/burstable/pod{UID}/def", name="pause")
+    process(tmp_path, 12, group="/kubepods/burstable/pod-of-another/abc")
+    assert processes.of_pod(UID, tmp_path) == [processes.Process(10, "python3 -m studio", 2048 * 1024)]
+
+
+def test_the_systemd_driver_writes_uids_with_underscores(tmp_path: Path) -> None:
+    process(tmp_path, 10, group=f"/kubepods.slice/kubepods-pod{UID.replace('-', '_')}.slice/cri-abc.scope")
+    assert [found.pid for found in processes.of_pod(UID, tmp_path)] == [10]
+
+
+def test_processes_that_ended_meanwhile_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "10").mkdir()
+    (tmp_path / "self").mkdir()
+    assert processes.of_pod(UID, tmp_path) == []

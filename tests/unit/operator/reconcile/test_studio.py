@@ -1,0 +1,330 @@
+"""Passes over a Studio: order, gates, drift, pruning, other people's objects."""
+
+from typing import Any
+
+import pytest
+from tests.unit.operator.reconcile.world import IMAGES, TEAM, World
+
+from studio.contract import labels
+from studio.contract.labels import Component
+from studio.kube import (
+    ASSISTANT,
+    DEPLOYMENT,
+    JOB,
+    ROLEBINDING,
+    SECRET,
+    SERVICE,
+    SERVICEACCOUNT,
+    STATEFULSET,
+    STUDIO,
+    Forbidden,
+    Invalid,
+    Manifest,
+)
+
+SERVICES = ["training-orchestrator", "training-consumer", "running-orchestrator", "running-consumer"]
+STORES = (Component.DATABASE, Component.OBJECT_STORE)
+
+
+def deployments(world: World) -> list[str]:
+    return [name.removeprefix("studio-") for name in world.names(DEPLOYMENT)]
+
+
+async def test_stores_come_first_then_the_migration_then_the_services(world: World) -> None:
+    world.put(STUDIO, "studio")
+    await world.look_at_all()
+    assert world.names(STATEFULSET) == ["studio-database", "studio-object-store"]
+    assert (world.names(JOB), world.names(DEPLOYMENT)) == ([], [])
+    assert world.conditions(STUDIO, "studio")["DependenciesReady"] == ("False", "RollingOut")
+
+    world.play_controllers(without=[Component.OBJECT_STORE])
+    await world.look_at_all()
+    assert world.names(JOB) == []
+
+    world.play_controllers()
+    await world.look_at_all()
+    assert len(world.names(JOB)) == 1
+    assert world.names(DEPLOYMENT) == []
+    assert world.conditions(STUDIO, "studio")["MigrationSucceeded"] == ("False", "Migrating")
+
+    world.play_controllers()
+    await world.look_at_all()
+    assert sorted(deployments(world)) == sorted(SERVICES)
+    assert world.conditions(STUDIO, "studio")["Ready"] == ("False", "RollingOut")
+
+    await world.settle()
+    conditions = world.conditions(STUDIO, "studio")
+    assert {status for status, _ in conditions.values()} == {"True"}
+    assert {"Ready", "Available", "SpareSlotAvailable"} <= conditions.keys()
+    assert not {"Stalled", "Reconciling", "Degraded", "Paused"} & conditions.keys()
+    assert world.status(STUDIO, "studio")["version"] == "1.0.0"
+
+
+async def test_a_second_pass_writes_nothing(world: World) -> None:
+    world.put(STUDIO, "studio")
+    world.put_assistant()
+    await world.settle()
+    world.kube.requests.clear()
+    assert await world.look_at(STUDIO, "studio") is None
+    assert world.kube.writes() == []
+
+
+async def test_a_new_process_writes_nothing_either(world: World) -> None:
+    world.put(STUDIO, "studio")
+    await world.settle()
+    world.kube.requests.clear()
+    world.restart()
+    await world.look_at_all()
+    assert world.kube.writes() == []
+
+
+async def test_a_failed_migration_keeps_the_old_services(world: World) -> None:
+    world.put(STUDIO, "studio")
+    await world.settle()
+    old = world.names(JOB)
+    world.restart(version="2.0.0", services="services:2")
+    await world.look_at_all()
+    (new,) = set(world.names(JOB)) - set(old)
+    world.finish_job(new, failure="BackoffLimitExceeded")
+    await world.look_at_all()
+
+    conditions = world.conditions(STUDIO, "studio")
+    assert conditions["Stalled"] == conditions["Degraded"] == ("True", "MigrationFailed")
+    assert (conditions["Ready"], conditions["Available"]) == (("False", "MigrationFailed"), ("True", "Available"))
+    assert "BackoffLimitExceeded" in world.message(STUDIO, "studio", "MigrationSucceeded")
+    for component in SERVICES:
+        (container,) = world.get(DEPLOYMENT, f"studio-{component}")["spec"]["template"]["spec"]["containers"]
+        assert container["image"] == "services:1"
+    assert world.status(STUDIO, "studio")["version"] == "1.0.0"
+
+    await world.delete(JOB, new)
+    await world.settle()
+    assert world.conditions(STUDIO, "studio")["Ready"] == ("True", "Ready")
+    assert world.names(JOB) == [new]
+    assert world.status(STUDIO, "studio")["version"] == "2.0.0"
+
+
+CHILDREN = [
+    (DEPLOYMENT, "studio-running-consumer"),
+    (STATEFULSET, "studio-database"),
+    (SERVICE, "studio-training-orchestrator"),
+    (SERVICEACCOUNT, "studio-run"),
+    (ROLEBINDING, "studio-training-consumer"),
+]
+
+
+@pytest.mark.parametrize(("kind", "name"), CHILDREN, ids=str)
+async def test_a_deleted_child_comes_back(world: World, kind: Any, name: str) -> None:
+    world.put(STUDIO, "studio")
+    await world.settle()
+    before = world.picture()
+    world.kube.remove(kind, TEAM, name)
+    await world.settle()
+    assert world.picture() == before
+
+
+@pytest.mark.parametrize(("kind", "name"), CHILDREN, ids=str)
+async def test_an_edited_child_is_put_right(world: World, kind: Any, name: str) -> None:
+    world.put(STUDIO, "studio")
+    await world.settle()
+    before = world.picture()
+    live = world.get(kind, name)
+    world.kube.put(
+        {**live, "metadata": {**live["metadata"], "labels": {**live["metadata"]["labels"], labels.NAME: "x"}}}
+    )
+    await world.settle()
+    assert world.picture() == before
+
+
+async def test_the_services_stay_while_a_store_restarts(world: World) -> None:
+    world.put(STUDIO, "studio")
+    await world.settle()
+    world.kube.set_status(STATEFULSET, TEAM, "studio-database", {"readyReplicas": 0})
+    await world.look_at_all()
+    conditions = world.conditions(STUDIO, "studio")
+    assert conditions["DatabaseReady"] == ("False", "RollingOut")
+    assert conditions["MigrationSucceeded"] == ("True", "Succeeded")
+    assert sorted(deployments(world)) == sorted(SERVICES)
+
+
+async def test_what_is_no_longer_wanted_is_pruned_and_nothing_else(world: World) -> None:
+    studio = world.put(STUDIO, "studio")
+    await world.settle()
+    owner = {"apiVersion": labels.API_VERSION, "kind": "Studio", "name": "studio", "uid": studio["metadata"]["uid"]}
+    ours = {labels.MANAGED_BY: labels.MANAGED_BY_OPERATOR, labels.INSTANCE: "studio"}
+    jobs = {labels.MANAGED_BY: labels.MANAGED_BY_MODEL_SERVICE, labels.INSTANCE: "studio"}
+
+    def extra(name: str, carried: dict[str, str], owners: list[Manifest]) -> None:
+        metadata = {"name": name, "namespace": TEAM, "labels": carried, "ownerReferences": owners}
+        world.kube.put({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {}})
+
+    extra("from-an-older-version", ours, [owner])
+    extra("somebody-elses-copy", ours, [{**owner, "uid": "other"}])
+    extra("unowned", ours, [])
+    extra("of-the-model-service", jobs, [owner])
+    await world.look_at_all()
+    left = world.names(SERVICE)
+    assert "from-an-older-version" not in left
+    assert {"somebody-elses-copy", "unowned", "of-the-model-service"} <= set(left)
+
+
+async def test_an_external_store_takes_the_place_of_the_embedded_one(world: World) -> None:
+    reference = {"external": {"secretRef": {"name": "pg"}}}
+    world.put(STUDIO, "studio", database=reference)
+    await world.look_at_all()
+    assert world.conditions(STUDIO, "studio")["Stalled"] == ("True", "SecretMissing")
+    assert "spec.database.external.secretRef: there is no Secret pg" in world.message(STUDIO, "studio", "Stalled")
+
+    data = dict.fromkeys(("host", "port", "user", "password"), "eA==")
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "pg", "namespace": TEAM}, "data": data}
+    world.kube.put(secret)
+    await world.look_at_all()
+    assert world.conditions(STUDIO, "studio")["Stalled"] == ("True", "SecretKeyMissing")
+    assert "Secret pg lacks the key sslmode" in world.message(STUDIO, "studio", "Stalled")
+
+    world.kube.put({**secret, "data": {**data, "sslmode": "eA=="}})
+    await world.settle()
+    assert world.names(STATEFULSET) == ["studio-object-store"]
+    conditions = world.conditions(STUDIO, "studio")
+    assert (conditions["Ready"], conditions["DatabaseReady"]) == (("True", "Ready"), ("True", "External"))
+
+
+async def test_a_changed_secret_rolls_its_readers_and_is_never_overwritten(world: World) -> None:
+    world.put(STUDIO, "studio")
+    await world.settle()
+
+    def digest() -> str:
+        template = world.get(DEPLOYMENT, "studio-running-orchestrator")["spec"]["template"]
+        return str(template["metadata"]["annotations"][labels.CONFIG_DIGEST])
+
+    before = digest()
+    secret = world.get(SECRET, "studio-object-store")
+    data = {**secret["data"], "secret-key": "bmV3"}
+    world.kube.put({**secret, "data": data})
+    await world.settle()
+    assert digest() != before
+    assert world.get(SECRET, "studio-object-store")["data"] == data
+
+
+@pytest.mark.parametrize(("kind", "name"), CHILDREN, ids=str)
+async def test_an_object_of_somebody_else_is_a_conflict_and_stays_untouched(world: World, kind: Any, name: str) -> None:
+    theirs = {
+        "apiVersion": kind.api_version,
+        "kind": kind.kind,
+        "metadata": {"name": name, "namespace": TEAM, "labels": {"app": "theirs"}},
+        "spec": {},
+    }
+    before = world.kube.put(theirs)
+    world.put(STUDIO, "studio")
+    again: float | None = None
+    for _ in range(4):
+        again = await world.look_at(STUDIO, "studio")
+        world.play_controllers()
+        world.kube.objects[kind, TEAM, name].pop("status", None)
+    assert again is not None, "objects of others are not watched"
+    conditions = world.conditions(STUDIO, "studio")
+    assert conditions["Stalled"] == ("True", "Conflict")
+    assert f"{kind.kind} {name} exists" in world.message(STUDIO, "studio", "Stalled")
+    assert world.get(kind, name)["metadata"]["labels"] == before["metadata"]["labels"]
+    assert world.get(kind, name)["spec"] == {}
+
+    world.kube.remove(kind, TEAM, name)
+    await world.settle()
+    assert world.conditions(STUDIO, "studio")["Ready"] == ("True", "Ready")
+
+
+async def test_children_of_a_predecessor_are_waited_for(world: World) -> None:
+    world.put(STUDIO, "studio")
+    await world.settle()
+    world.kube.remove(STUDIO, TEAM, "studio")
+    world.put(STUDIO, "studio")
+    assert await world.look_at(STUDIO, "studio") is not None
+    assert "Stalled" not in world.conditions(STUDIO, "studio")
+    world.kube.collect_garbage()
+    await world.settle()
+    assert world.conditions(STUDIO, "studio")["Ready"] == ("True", "Ready")
+
+
+async def test_two_assistants_make_three_slots(world: World) -> None:
+    world.put(STUDIO, "studio")
+    world.put_assistant("one")
+    world.put_assistant("two", running={"mode": "Never"})
+    world.put_assistant("elsewhere", studioRef={"name": "other"})
+    await world.settle()
+    assert world.get(DEPLOYMENT, "studio-running-consumer")["spec"]["replicas"] == 3
+    assert world.status(STUDIO, "studio")["runningSlots"] == 3
+    assert world.status(STUDIO, "studio")["assistants"] == 2
+    await world.delete(ASSISTANT, "two")
+    await world.settle()
+    assert world.get(DEPLOYMENT, "studio-running-consumer")["spec"]["replicas"] == 2
+
+
+async def test_a_fixed_number_may_leave_no_slot_to_spare(world: World) -> None:
+    world.put(STUDIO, "studio", running={"policy": "Fixed", "consumers": 1})
+    world.put_assistant("one")
+    await world.settle()
+    conditions = world.conditions(STUDIO, "studio")
+    assert conditions["SpareSlotAvailable"] == ("False", "FixedTooSmall")
+    assert conditions["Ready"] == ("True", "Ready")
+
+
+async def test_an_invalid_spec_is_told_with_its_path_and_changes_nothing(world: World) -> None:
+    world.put(STUDIO, "studio")
+    await world.settle()
+    world.put(STUDIO, "studio", training={"consumers": 0})
+    world.kube.requests.clear()
+    assert await world.look_at(STUDIO, "studio") is None
+    assert [request.verb for request in world.kube.writes()] == ["apply_status"]
+    conditions = world.conditions(STUDIO, "studio")
+    assert conditions["Stalled"] == ("True", "InvalidSpec")
+    assert conditions["Available"] == ("True", "Available")
+    assert "spec.training.consumers" in world.message(STUDIO, "studio", "Stalled")
+    world.put(STUDIO, "studio")
+    await world.settle()
+    assert world.conditions(STUDIO, "studio")["Ready"] == ("True", "Ready")
+
+
+async def test_paused_changes_nothing_and_says_so(world: World) -> None:
+    world.put(STUDIO, "studio")
+    await world.settle()
+    world.put(STUDIO, "studio", paused=True, training={"consumers": 3})
+    world.kube.remove(DEPLOYMENT, TEAM, "studio-running-consumer")
+    world.kube.requests.clear()
+    await world.look_at_all()
+    assert [request.verb for request in world.kube.writes()] == ["apply_status"]
+    conditions = world.conditions(STUDIO, "studio")
+    assert (conditions["Paused"], conditions["Ready"]) == (("True", "SpecPaused"), ("True", "Ready"))
+    world.put(STUDIO, "studio", training={"consumers": 3})
+    await world.settle()
+    assert world.get(DEPLOYMENT, "studio-training-consumer")["spec"]["replicas"] == 3
+    assert "Paused" not in world.conditions(STUDIO, "studio")
+
+
+@pytest.mark.parametrize(
+    "error", [Forbidden(403, "Forbidden", "exceeded quota: few"), Invalid(422, "Invalid", "immutable")]
+)
+async def test_a_refusal_of_the_api_server_is_told(world: World, error: Exception) -> None:
+    world.put(STUDIO, "studio")
+    world.kube.fail(error, verb="apply", kind=STATEFULSET)
+    assert await world.look_at(STUDIO, "studio") is not None
+    assert world.conditions(STUDIO, "studio")["Stalled"] == ("True", "ApplyRefused")
+    await world.settle()
+    assert world.conditions(STUDIO, "studio")["Ready"] == ("True", "Ready")
+
+
+async def test_a_studio_on_its_way_out_is_left_alone(world: World) -> None:
+    studio = world.put(STUDIO, "studio")
+    world.kube.put({**studio, "metadata": {**studio["metadata"], "deletionTimestamp": "now", "finalizers": ["theirs"]}})
+    world.kube.requests.clear()
+    assert await world.look_at(STUDIO, "studio") is None
+    assert await world.look_at(STUDIO, "unknown") is None
+    assert world.kube.requests == []
+
+
+async def test_images_of_the_studio_are_used_everywhere(world: World) -> None:
+    world.put(STUDIO, "studio", images={"registry": "mirror.example.com"})
+    await world.settle()
+    for kind in (DEPLOYMENT, STATEFULSET, JOB):
+        for name in world.names(kind):
+            (container,) = world.get(kind, name)["spec"]["template"]["spec"]["containers"]
+            assert container["image"].startswith("mirror.example.com/"), (name, IMAGES)

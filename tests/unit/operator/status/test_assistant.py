@@ -1,0 +1,310 @@
+"""The status of an Assistant from what one pass saw: design rules as a table."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from studio.contract.model_service import (
+    ModelView,
+    ObservedRunning,
+    ObservedTraining,
+    RunState,
+    RunView,
+    TrainingState,
+    TrainingView,
+)
+from studio_operator.status.assistant import AssistantFacts, Problem, assistant_status
+from studio_operator.status.health import Health
+
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+
+
+def model(version: str = "1") -> ModelView:
+    return ModelView(
+        version=version, fingerprint=f"f{version}", sha256="ab", size=1, trained_at=NOW, training="t", engine_image="e"
+    )
+
+
+def training(state: TrainingState, reason: str = "", message: str = "", position: int | None = None) -> TrainingView:
+    return TrainingView(
+        id="c-t2",
+        assistant="c",
+        fingerprint="f2",
+        state=state,
+        reason=reason or state.value,
+        message=message,
+        position=position,
+        requested_at=NOW,
+    )
+
+
+def run(version: str = "1", state: RunState = RunState.READY, reason: str = "", message: str = "") -> RunView:
+    return RunView(
+        id=f"c-r{version}",
+        assistant="c",
+        model_version=version,
+        model_sha256="ab",
+        state=state,
+        reason=reason or state.value,
+        message=message,
+        serving=state is RunState.READY,
+        requested_at=NOW,
+    )
+
+
+TRAINED = ObservedTraining(needs_content=False, model=model("2"), latest_model=model("2"))
+SERVED = ObservedRunning(target=model("2"), serving=run("2"), newest=run("2"), trackers_durable=True)
+OLD_SERVES = ObservedRunning(target=model("1"), serving=run("1"), newest=run("1"))
+NOTHING_RUNS = ObservedRunning()
+NOTHING_TRAINED = ObservedTraining(needs_content=False)
+
+
+def untrained(state: TrainingState, **more: Any) -> ObservedTraining:
+    return ObservedTraining(needs_content=False, training=training(state, **more), latest_model=model("1"))
+
+
+def swapping(newest: RunView, *, serving: str | None = "1") -> ObservedRunning:
+    """Model 2 should serve."""
+    return ObservedRunning(target=model("2"), serving=run(serving) if serving else None, newest=newest)
+
+
+def facts(**changes: Any) -> AssistantFacts:
+    settings: dict[str, Any] = {"fingerprint": "f2", "training": TRAINED, "running": SERVED} | changes
+    return AssistantFacts("c", "team", generation=3, **settings)
+
+
+def not_heard(**changes: Any) -> AssistantFacts:
+    return facts(**({"training": None, "running": None} | changes))
+
+
+def status_of(seen: AssistantFacts, before: dict[str, Any] | None = None) -> dict[str, Any]:
+    return assistant_status(seen, before=before or {}, now=NOW)
+
+
+def conditions_of(seen: AssistantFacts, before: dict[str, Any] | None = None) -> dict[str, tuple[str, str]]:
+    return {c["type"]: (c["status"], c["reason"]) for c in status_of(seen, before)["conditions"]}
+
+
+READY = ("True", "Ready")
+ANSWERS = ("True", "Available")
+DOWN = Health(ready=False, available=False, desired=1, count=0, reason="RollingOut", message="actions: 0 of 1 ready")
+BAD = Problem("UnreadableContent", "nlu.yml is not usable YAML")
+LATER = Problem("ConfigMapMissing", "create it", waiting=True)
+SILENT = Problem("ModelServiceUnreachable", "connection refused")
+
+TABLE: dict[str, tuple[AssistantFacts, dict[str, tuple[str, str] | None]]] = {
+    "trained and served": (
+        facts(),
+        {"Ready": READY, "Available": ANSWERS, "Stalled": None, "Reconciling": None, "Degraded": None},
+    ),
+    "first visit without a studio": (
+        not_heard(fingerprint=None, studio_problem=Problem("StudioCreating", "just created", waiting=True)),
+        {
+            "Ready": ("False", "StudioCreating"),
+            "Available": ("Unknown", "Pending"),
+            "StudioReady": ("False", "StudioCreating"),
+            "ContentReady": ("Unknown", "Pending"),
+            "Trained": ("Unknown", "Pending"),
+            "Running": ("Unknown", "Pending"),
+            "Reconciling": ("True", "StudioCreating"),
+            "Stalled": None,
+        },
+    ),
+    "studio not found": (
+        not_heard(studio_problem=Problem("StudioNotFound", "spec.studioRef.name: create it"), stopped=True),
+        {"Stalled": ("True", "StudioNotFound"), "Ready": ("False", "StudioNotFound"), "Reconciling": None},
+    ),
+    "queued": (
+        facts(training=untrained(TrainingState.QUEUED, position=3), running=NOTHING_RUNS),
+        {"Trained": ("False", "Queued"), "Ready": ("False", "Queued"), "Running": ("False", "NoModel")},
+    ),
+    "training new content while the old model answers": (
+        facts(training=untrained(TrainingState.RUNNING, reason="Training"), running=OLD_SERVES),
+        {"Ready": ("False", "Training"), "Available": ANSWERS, "Reconciling": ("True", "Training"), "Stalled": None},
+    ),
+    "the engine refused the content, the old model answers": (
+        facts(training=untrained(TrainingState.FAILED, reason="InvalidContent"), running=OLD_SERVES),
+        {
+            "Ready": ("False", "InvalidContent"),
+            "Trained": ("False", "InvalidContent"),
+            "Available": ANSWERS,
+            "Stalled": ("True", "InvalidContent"),
+            "Reconciling": None,
+        },
+    ),
+    "a cancelled training is not stalled": (
+        facts(training=untrained(TrainingState.CANCELLED), running=OLD_SERVES),
+        {"Ready": ("False", "Cancelled"), "Stalled": None},
+    ),
+    "unreadable content, the old model answers": (
+        facts(fingerprint=None, content_problem=BAD, training=NOTHING_TRAINED, running=OLD_SERVES),
+        {
+            "Ready": ("False", "UnreadableContent"),
+            "ContentReady": ("False", "UnreadableContent"),
+            "Trained": ("False", "ContentNotReady"),
+            "Available": ANSWERS,
+            "Stalled": ("True", "UnreadableContent"),
+        },
+    ),
+    "content that may come": (
+        facts(
+            fingerprint=None,
+            content_problem=LATER,
+            training=ObservedTraining(needs_content=False),
+            running=NOTHING_RUNS,
+        ),
+        {"Ready": ("False", "ConfigMapMissing"), "Stalled": None, "Reconciling": ("True", "ConfigMapMissing")},
+    ),
+    "content with warnings": (facts(warnings=("endpoints.yml is not used",)), {"ContentReady": ("True", "Warnings")}),
+    "waiting for somebody to ask for a training": (
+        facts(training=NOTHING_TRAINED, running=NOTHING_RUNS),
+        {"Trained": ("False", "NotRequested"), "Ready": ("False", "NotRequested")},
+    ),
+    "mode Never needs no run": (
+        facts(mode="Never", running=NOTHING_RUNS),
+        {
+            "Ready": READY,
+            "Available": ("False", "NotWanted"),
+            "Running": ("False", "NotWanted"),
+            "Stalled": None,
+            "Reconciling": None,
+        },
+    ),
+    "mode Never ignores a run that failed": (
+        facts(mode="Never", running=ObservedRunning(target=model("2"), newest=run("2", RunState.FAILED))),
+        {"Ready": READY, "Stalled": None},
+    ),
+    "swapping": (
+        facts(running=swapping(run("2", RunState.STARTING, "Loading"))),
+        {"Ready": ("False", "Loading"), "Available": ANSWERS, "Trained": ("True", "Trained"), "Stalled": None},
+    ),
+    "swap not begun": (
+        facts(running=swapping(run("1"))),
+        {"Ready": ("False", "Swapping"), "Available": ANSWERS},
+    ),
+    "the new run fails, the old model answers": (
+        facts(running=swapping(run("2", RunState.FAILED, "CrashLoop"))),
+        {"Ready": ("False", "CrashLoop"), "Available": ANSWERS, "Stalled": ("True", "CrashLoop")},
+    ),
+    "the only run starts": (
+        facts(running=swapping(run("2", RunState.STARTING, "Unschedulable", "no node"), serving=None)),
+        {
+            "Ready": ("False", "Unschedulable"),
+            "Available": ("False", "Unschedulable"),
+            "Running": ("False", "Unschedulable"),
+        },
+    ),
+    "a pinned model serves while newer content is trained": (
+        facts(running=OLD_SERVES),
+        {"Ready": READY, "Available": ANSWERS},
+    ),
+    "a pinned model that does not exist": (
+        facts(running=ObservedRunning(serving=run("1"))),
+        {"Ready": ("False", "ModelNotFound"), "Available": ANSWERS},
+    ),
+    "served while the studio rolls out": (
+        facts(studio_problem=Problem("StudioNotReady", "rolling out", waiting=True)),
+        {"Ready": READY, "StudioReady": ("False", "StudioNotReady")},
+    ),
+    "no action server": (
+        facts(actions=DOWN),
+        {"ActionsReady": ("False", "RollingOut"), "Ready": ("False", "RollingOut"), "Available": ANSWERS},
+    ),
+    "conversations in memory": (
+        facts(running=SERVED.model_copy(update={"trackers_durable": False})),
+        {"Degraded": ("True", "TrackersNotDurable"), "Ready": READY},
+    ),
+    "invalid spec from the beginning": (
+        not_heard(fingerprint=None, spec_problem=Problem("InvalidSpec", "spec.source: set exactly one")),
+        {
+            "Ready": ("False", "InvalidSpec"),
+            "Stalled": ("True", "InvalidSpec"),
+            "Available": ("Unknown", "Unknown"),
+            "Trained": None,
+        },
+    ),
+    "unreachable from the beginning": (
+        not_heard(unreachable=SILENT),
+        {
+            "Ready": ("False", "ModelServiceUnreachable"),
+            "Degraded": ("True", "ModelServiceUnreachable"),
+            "Available": ("Unknown", "Pending"),
+            "Stalled": None,
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TABLE)
+def test_conditions(case: str) -> None:
+    seen, expected = TABLE[case]
+    conditions = conditions_of(seen)
+    assert {kind: conditions.get(kind) for kind in expected} == expected
+
+
+@pytest.mark.parametrize("case", TABLE)
+def test_every_status_has_the_summary_and_is_stable(case: str) -> None:
+    seen, _ = TABLE[case]
+    once = status_of(seen)
+    assert {"Ready", "Available"} <= {c["type"] for c in once["conditions"]}
+    assert all(c["reason"] for c in once["conditions"])
+    assert status_of(seen, once) == once
+
+
+def test_the_queue_position_is_told() -> None:
+    status = status_of(facts(training=untrained(TrainingState.QUEUED, position=3), running=NOTHING_RUNS))
+    assert status["training"]["position"] == 3
+    assert any("place 3 in the queue" in c["message"] for c in status["conditions"])
+
+
+def test_what_answers_is_shown_with_its_model() -> None:
+    status = status_of(facts(running=OLD_SERVES))
+    assert status["model"] == {"version": "1", "sha256": "ab", "trainedAt": "2026-11-21T00:00:00Z"}
+    assert status["run"] == {"id": "c-r1", "state": "Ready", "reason": "Ready"}
+    assert status["urls"] == {"rest": "http://c.team.svc:5005/webhooks/rest/webhook"}
+
+
+def test_unreachable_keeps_what_was_known() -> None:
+    before = status_of(facts())
+    after = status_of(not_heard(unreachable=SILENT), before)
+    assert {k: v for k, v in after.items() if k != "conditions"} == {
+        k: v for k, v in before.items() if k != "conditions"
+    }
+    conditions = conditions_of(not_heard(unreachable=SILENT), before)
+    assert (conditions["Ready"], conditions["Available"]) == (READY, ANSWERS)
+    assert conditions["Trained"] == ("True", "Trained")
+
+
+def test_unreachable_keeps_a_stalled_verdict() -> None:
+    before = status_of(facts(training=untrained(TrainingState.FAILED, reason="InvalidContent"), running=OLD_SERVES))
+    conditions = conditions_of(not_heard(unreachable=SILENT), before)
+    assert conditions["Stalled"] == ("True", "InvalidContent")
+
+
+@pytest.mark.parametrize("changes", [{"fingerprint": "f3"}, {"fingerprint": None, "content_problem": BAD}])
+def test_unreachable_does_not_call_new_content_ready(changes: dict[str, Any]) -> None:
+    conditions = conditions_of(not_heard(unreachable=SILENT, **changes), status_of(facts()))
+    assert (conditions["Ready"][0], conditions["Available"]) == ("False", ANSWERS)
+
+
+def test_an_invalid_spec_keeps_what_was_known() -> None:
+    before = status_of(facts())
+    seen = not_heard(fingerprint=None, spec_problem=Problem("InvalidSpec", "spec.source: set exactly one"))
+    conditions = conditions_of(seen, before)
+    assert (conditions["Available"], conditions["Trained"]) == (ANSWERS, ("True", "Trained"))
+    assert status_of(seen, before)["run"] == before["run"]
+
+
+def test_a_stopped_assistant_shows_no_run() -> None:
+    gone = not_heard(studio_problem=Problem("StudioNotFound", "create it"), stopped=True)
+    after = status_of(gone, status_of(facts()))
+    assert after.keys() == {"observedGeneration", "conditions", "fingerprint", "model"}
+    assert conditions_of(gone, status_of(facts()))["Available"][0] == "Unknown"
+
+
+def test_paused_keeps_everything_as_it_was() -> None:
+    before = status_of(facts())
+    after = status_of(facts(paused=True, training=None, running=None), before)
+    assert after == before | {"conditions": [*before["conditions"], after["conditions"][-1]]}
+    assert after["conditions"][-1]["type"] == "Paused"

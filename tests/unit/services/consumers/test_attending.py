@@ -1,0 +1,370 @@
+"""Both strategies against a cluster and a queue in memory."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.services.consumers.scenery import (
+    ID,
+    NAMESPACE,
+    Stage,
+    ended,
+    foreign_job,
+    run_pod,
+    running,
+    training_pod,
+    until,
+    waiting,
+)
+
+from studio.contract import labels
+from studio.kube import Forbidden, Invalid, KubeError, Unavailable
+from studio.kube.kinds import EVENT, JOB, POD
+from studio.model_service import attempts, attendant, training_strategy
+from studio.model_service.items import LeaseLost
+from studio.model_service.jobs.resources import in_bytes
+
+ENGINE_LOGS = Path(__file__).parents[3] / "data" / "engine_logs"
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempts, "LONGEST_DELAY", 0.0)
+    monkeypatch.setattr(attendant, "_CREATION_PATIENCE", 0.0)
+    monkeypatch.setattr(attendant, "_CREATION_PAUSE", 0.01)
+    monkeypatch.setattr(attendant, "_LONGEST_PAUSE", 0.02)
+
+
+def _memory(job: Any) -> int:
+    [train] = [c for c in job["spec"]["template"]["spec"]["initContainers"] if c["name"] == "train"]
+    return in_bytes(train["resources"]["limits"]["memory"])
+
+
+async def test_a_training_from_its_job_to_its_model() -> None:
+    stage = Stage()
+    async with stage.play() as work:
+        await until(stage.job)
+        for status, reason in (
+            (training_pod(waiting("fetch", "PodInitializing")), "Pulling"),
+            (training_pod(running("fetch")), "Fetching"),
+            (training_pod(ended("fetch", 0), running("train", datetime.now(UTC))), "Training"),
+            (training_pod(ended("fetch", 0), ended("train", 0), running("upload"), phase="Running"), "Uploading"),
+        ):
+            stage.pod(status)
+            await until(lambda reason=reason: stage.queue.item.reason == reason)
+        stage.queue.model = 1
+        stage.end_job(complete=True)
+        await asyncio.wait_for(work, 10)
+    assert (stage.queue.item.state, stage.queue.item.reason) == ("Succeeded", "Trained")
+    assert stage.job()["spec"]["ttlSecondsAfterFinished"] == 60
+
+
+async def test_bad_content_fails_with_the_engines_words_and_the_whole_log() -> None:
+    stage = Stage()
+    async with stage.play() as work:
+        await until(stage.job)
+        stage.log("train", (ENGINE_LOGS / "spacy.log").read_text())
+        stage.pod(training_pod(ended("fetch", 0), ended("train", 1), phase="Failed"))
+        stage.end_job(complete=False)
+        await asyncio.wait_for(work, 10)
+    item = stage.queue.item
+    assert (item.state, item.reason, item.attempt) == ("Failed", "InvalidContent", 1)
+    assert "'SpacyNLP' requires the following packages which are currently not installed: spacy" in item.message
+    [text] = stage.orchestrator.logs.values()
+    assert "Traceback" in text
+    assert stage.job()["spec"]["ttlSecondsAfterFinished"] == 3600
+
+
+async def test_out_of_memory_gets_more_memory_once() -> None:
+    stage = Stage()
+    async with stage.play() as work:
+        for attempt in (1, 2):
+            await until(lambda attempt=attempt: stage.job(attempt))
+            stage.pod(
+                training_pod(ended("fetch", 0), ended("train", 137, "OOMKilled"), phase="Failed"), attempt=attempt
+            )
+            stage.end_job(complete=False, attempt=attempt)
+        await asyncio.wait_for(work, 10)
+    assert (stage.queue.item.state, stage.queue.item.reason) == ("Failed", "OutOfMemory")
+    assert [_memory(job) for job in stage.jobs()] == [2 << 30, 3 << 30]
+
+
+async def test_eviction_is_free_and_problems_are_counted() -> None:
+    stage = Stage()
+    evicted = {"conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}]}
+    async with stage.play() as work:
+        for attempt in range(1, 6):
+            await until(lambda attempt=attempt: stage.job(attempt))
+            if attempt <= 3:
+                stage.pod(training_pod(ended("train", 143), phase="Failed", **evicted))
+            else:
+                stage.pod(training_pod(ended("fetch", 1, message="no store"), phase="Failed"))
+            stage.end_job(complete=False)
+        await asyncio.wait_for(work, 10)
+    item = stage.queue.item
+    assert (item.state, item.reason, item.message) == ("Failed", "AttemptsExhausted", "no store")
+    assert item.attempt == 5
+
+
+@pytest.mark.parametrize("what", ["job", "job silently", "pod"])
+async def test_what_somebody_deletes_is_made_again(what: str) -> None:
+    stage = Stage()
+    async with stage.play():
+        await until(stage.job)
+        stage.pod(training_pod(running("fetch")))
+        await until(lambda: stage.queue.item.reason == "Fetching")
+        if what == "pod":
+            stage.kube.remove(POD, NAMESPACE, f"{stage.job_name()}-xxxxx")
+            stage.end_job(complete=False)
+        else:
+            stage.kube.remove(JOB, NAMESPACE, stage.job_name(), silently=what.endswith("silently"))
+            stage.kube.compact()
+            stage.kube.close_watches()
+        await until(lambda: stage.job(2))
+        assert ("Running", "PodDeleted" if what == "pod" else "JobDeleted") in stage.queue.said
+
+
+async def test_a_foreign_job_is_not_touched() -> None:
+    stage = Stage()
+    stage.kube.put(foreign_job(f"{ID['training']}-1"))
+    before = stage.job()
+    async with stage.play() as work:
+        await asyncio.wait_for(work, 10)
+    assert (stage.queue.item.state, stage.queue.item.reason) == ("Failed", "Conflict")
+    assert stage.job() == before
+
+
+@pytest.mark.parametrize(("reason", "state"), [("Superseded", "Superseded"), ("Cancelled", "Cancelled")])
+async def test_a_stop_takes_the_job_away(reason: str, state: str) -> None:
+    stage = Stage()
+    async with stage.play() as work:
+        await until(stage.job)
+        stage.queue.request_stop(reason)
+        await asyncio.wait_for(work, 10)
+    assert (stage.queue.item.state, stage.queue.item.reason) == (state, reason)
+    assert stage.jobs() == []
+
+
+async def test_the_deadline_runs_from_the_start_of_the_engine() -> None:
+    stage = Stage()
+    async with stage.play() as work:
+        await until(stage.job)
+        stage.pod(training_pod(ended("fetch", 0), running("train", datetime.now(UTC) - timedelta(hours=2))))
+        stage.log("train", "still at it\n")
+        await asyncio.wait_for(work, 10)
+    assert (stage.queue.item.state, stage.queue.item.reason) == ("Failed", "DeadlineExceeded")
+    assert stage.jobs() == []
+    assert list(stage.orchestrator.logs.values()) == ["still at it\n"]
+
+
+async def test_a_pod_that_cannot_be_scheduled_is_said_and_gives_the_slot_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage()
+    unschedulable: dict[str, Any] = {
+        "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}]
+    }
+    async with stage.play() as work:
+        await until(stage.job)
+        stage.pod(training_pod(**unschedulable))
+        await until(lambda: stage.queue.item.reason == "Unschedulable")
+        assert stage.queue.item.message == "0/1 nodes"
+        monkeypatch.setattr("studio.model_service.training_plan.BLOCKED_SECONDS", 0.0)
+        stage.pod(training_pod(waiting("fetch", "PodInitializing"), **unschedulable))
+        await asyncio.wait_for(work, 10)
+    assert (stage.queue.item.state, stage.queue.item.reason) == ("Queued", "Unschedulable")
+    assert stage.jobs() == []
+    assert training_strategy.REQUEUE_SECONDS == 60
+
+
+async def test_quota_is_said() -> None:
+    stage = Stage()
+    event = {
+        "apiVersion": "v1", "kind": "Event", "metadata": {"name": "e", "namespace": NAMESPACE},
+        "reason": "FailedCreate", "message": 'pods "x" is forbidden: exceeded quota: small',
+    }  # fmt: skip
+    async with stage.play():
+        await until(stage.job)
+        uid = stage.job()["metadata"]["uid"]
+        stage.kube.put({**event, "involvedObject": {"uid": uid}})
+        stage.kube.set_status(JOB, NAMESPACE, stage.job_name(), {"active": 0})
+        await until(lambda: stage.queue.item.reason == "QuotaExceeded")
+    assert stage.kube.count()["list"] >= 3
+    assert any(request.kind == EVENT.kind for request in stage.kube.requests)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (Forbidden(403, "Forbidden", "exceeded quota: jobs"), "QuotaExceeded"),
+        (Forbidden(403, "Forbidden", "namespace is being terminated"), "PodRefused"),
+    ],
+)
+async def test_a_refused_job_is_said_and_tried_again(error: KubeError, reason: str) -> None:
+    stage = Stage()
+    stage.kube.fail(error, verb="create", times=2)
+    async with stage.play():
+        await until(stage.job)
+    assert ("Running", reason) in stage.queue.said
+
+
+async def test_a_job_that_kubernetes_cannot_take_fails_the_training() -> None:
+    stage = Stage()
+    stage.kube.fail(Invalid(422, "Invalid", "spec.template.spec.tolerations[0].effect: nope"), verb="create")
+    async with stage.play() as work:
+        await asyncio.wait_for(work, 10)
+    assert (stage.queue.item.state, stage.queue.item.reason) == ("Failed", "InvalidSpec")
+
+
+async def test_an_api_server_that_is_away_is_waited_for() -> None:
+    stage = Stage()
+    for verb in ("list", "watch", "create", "get"):
+        stage.kube.fail(Unavailable(503, "x", "away"), verb=verb, times=2)
+    async with stage.play():
+        await until(stage.job)
+
+
+async def test_a_create_whose_answer_was_lost_makes_one_job() -> None:
+    stage = Stage()
+    stage.kube.fail(Unavailable(0, "x", "cut"), verb="create", after=True)
+    async with stage.play():
+        await until(stage.job)
+        stage.pod(training_pod(running("fetch")))
+        await until(lambda: stage.queue.item.reason == "Fetching")
+    assert len(stage.jobs()) == 1
+
+
+async def test_adoption_goes_on_where_the_predecessor_was() -> None:
+    stage = Stage()
+    async with stage.play():
+        await until(stage.job)
+        stage.pod(training_pod(ended("fetch", 0), ended("train", 137, "OOMKilled"), phase="Failed"))
+        stage.end_job(complete=False)
+        await until(lambda: stage.queue.item.attempt == 2)
+    stage.kube.remove(JOB, NAMESPACE, stage.job_name(2)) if stage.job(2) else None
+    stage.queue.steal()
+    async with stage.play():
+        await until(lambda: stage.job(2))
+        assert _memory(stage.job(2)) == 3 << 30
+        assert stage.job(2)["metadata"]["annotations"][labels.FENCE] == str(stage.queue.item.fence)
+
+
+async def test_after_losing_the_lease_nothing_is_written() -> None:
+    stage = Stage()
+    async with stage.play() as work:
+        await until(stage.job)
+        stage.queue.steal()
+        with pytest.raises(LeaseLost):
+            await asyncio.wait_for(work, 10)
+    assert len(stage.kube.writes()) == 1
+
+
+async def test_a_lease_that_cannot_be_renewed_ends_by_the_clock() -> None:
+    stage = Stage()
+    async with stage.play(ttl=2.2) as work:
+        await until(stage.job)
+        stage.queue.down = True
+        with pytest.raises(LeaseLost):
+            await asyncio.wait_for(work, 10)
+    assert len(stage.kube.writes()) == 1
+
+
+async def test_a_strays_job_is_deleted() -> None:
+    stage = Stage(attempt=3)
+    async with stage.play():
+        await until(stage.job)
+    stray = {**stage.job(), "metadata": {**stage.job()["metadata"], "name": stage.job_name(2), "uid": "stray"}}
+    stray["metadata"]["labels"] = {**stray["metadata"]["labels"], labels.ATTEMPT: "2"}
+    stage.kube.put(stray)
+    stage.queue.steal()
+    async with stage.play():
+        await until(lambda: not stage.job(2))
+        await until(lambda: stage.queue.item.reason == "Starting")
+    assert stage.job(3)
+
+
+async def test_an_archive_that_is_away_does_not_hold_the_training_up() -> None:
+    stage = Stage()
+    stage.orchestrator.down = True
+    async with stage.play() as work:
+        await until(stage.job)
+        stage.log("train", "\x1b[91mInvalidRule: no\x1b[0m\n")
+        stage.pod(training_pod(ended("train", 1), phase="Failed"))
+        stage.end_job(complete=False)
+        await asyncio.wait_for(work, 10)
+    assert stage.queue.item.message == "InvalidRule: no"
+
+
+async def test_a_run_from_its_job_to_its_stop() -> None:
+    stage = Stage("run")
+    async with stage.play() as work:
+        await until(stage.job)
+        for status, reason in (
+            (run_pod(running("run-helper"), phase="Pending"), "Fetching"),
+            (run_pod(running("run-helper"), running("engine")), "Loading"),
+            (run_pod(running("run-helper"), running("engine"), ready=True), "Ready"),
+            (run_pod(running("run-helper"), running("engine")), "NotAnswering"),
+            (run_pod(running("run-helper"), running("engine"), ready=True), "Ready"),
+        ):
+            stage.pod(status)
+            await until(lambda reason=reason: stage.queue.item.reason == reason)
+        assert stage.queue.item.state == "Ready"
+        stage.log("engine", "bye\n")
+        stage.queue.request_stop("Replaced")
+        await until(lambda: stage.queue.item.state == "Draining")
+        await until(lambda: not stage.jobs())
+        assert not work.done(), "the slot is taken until the pod is gone"
+        stage.kube.remove(POD, NAMESPACE, f"{ID['run']}-1-xxxxx")
+        await asyncio.wait_for(work, 10)
+    assert (stage.queue.item.state, stage.queue.item.reason) == ("Stopped", "Replaced")
+    assert list(stage.orchestrator.logs.values()) == ["bye\n"]
+
+
+async def test_an_evicted_engine_that_exits_with_0_is_a_loss() -> None:
+    stage = Stage("run")
+    async with stage.play():
+        await until(stage.job)
+        stage.pod(run_pod(running("engine"), ready=True))
+        await until(lambda: stage.queue.item.state == "Ready")
+        stage.pod(run_pod(ended("engine", 0), phase="Succeeded"), deletionTimestamp="2026-11-21T00:00:00Z")
+        stage.end_job(complete=True)
+        await until(lambda: stage.job(2))
+        assert stage.queue.item.state == "Starting"
+
+
+async def test_a_crash_loop_ends_with_the_engines_words() -> None:
+    stage = Stage("run")
+    async with stage.play() as work:
+        for attempt in range(1, 6):
+            await until(lambda attempt=attempt: stage.job(attempt))
+            stage.log("engine", "\x1b[91mModelNotFound: broken\x1b[0m", attempt)
+            stage.pod(run_pod(ended("engine", 1), phase="Failed"), attempt=attempt)
+            stage.end_job(complete=False, attempt=attempt)
+        await asyncio.wait_for(work, 10)
+    item = stage.queue.item
+    assert (item.state, item.reason) == ("Failed", "CrashLoop")
+    assert item.message == "the engine ended with exit code 1\nModelNotFound: broken"
+    assert len(stage.jobs()) == 5
+    assert len(stage.orchestrator.logs) == 5
+
+
+async def test_a_model_that_is_refused_fails_the_run_at_once() -> None:
+    stage = Stage("run")
+    helper = {**waiting("run-helper", "CrashLoopBackOff"), "restartCount": 1}
+    helper["lastState"] = {"terminated": {"exitCode": 3, "message": "the model is refused: other members"}}
+    async with stage.play() as work:
+        await until(stage.job)
+        stage.pod(run_pod(helper, phase="Pending"))
+        await asyncio.wait_for(work, 10)
+    item = stage.queue.item
+    assert (item.state, item.reason, item.message) == (
+        "Failed", "ModelRefused", "the model is refused: other members",
+    )  # fmt: skip
+    assert stage.jobs() == []
+
+
+async def test_an_adopted_ready_run_without_its_job_is_made_anew() -> None:
+    stage = Stage("run", state="Ready", reason="Ready", ready_at=datetime.now(UTC))
+    async with stage.play():
+        await until(stage.job)
+        assert stage.queue.item.state == "Starting"

@@ -1,0 +1,89 @@
+"""The loop of a consumer with the real queue in PostgreSQL and a cluster in memory."""
+
+import asyncio
+import functools
+from typing import Any
+
+import asyncpg
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+from tests.unit.services.consumers.scenery import ID, NAMESPACE, UID, Stage, desired, until
+
+from studio.db import pool
+from studio.kube.kinds import JOB
+from studio.model_service import queue as q
+from studio.model_service.attendant import Attendant
+from studio.model_service.consumer import Consumer, ConsumerSettings, application
+from studio.model_service.queue import Queue
+from studio.model_service.tenure import Tenure
+from studio.settings import DatabaseSettings
+
+
+@pytest.fixture
+def queue(studio_pool: asyncpg.Pool, studio_database: DatabaseSettings) -> Queue:
+    return Queue(studio_pool, connect=functools.partial(pool.connect, studio_database, application_name="test"))
+
+
+async def _request(studio_pool: asyncpg.Pool) -> None:
+    async with studio_pool.acquire() as conn, conn.transaction():
+        await conn.execute(
+            "insert into assistants (uid, name, namespace, studio) values ($1, 'kiosk', $2, 'studio')", UID, NAMESPACE
+        )
+        await q.insert(
+            conn, id=ID["training"], kind="training", uid=UID, assistant="kiosk", fingerprint="f",
+            spec=desired("training").model_dump(mode="json"), spec_digest="d", who="test",
+        )  # fmt: skip
+
+
+async def test_claim_attend_release_adopt_and_stop(queue: Queue, studio_pool: asyncpg.Pool) -> None:
+    stage = Stage()
+    stage.queue = queue  # type: ignore[assignment]
+
+    def attend(tenure: Tenure) -> Attendant:
+        return stage.attendant(tenure)
+
+    def job() -> Any:
+        return stage.kube.objects.get((JOB, NAMESPACE, f"{ID['training']}-1"))
+
+    first = Consumer("training", queue, "first", attend)
+    running = asyncio.create_task(first.run())
+    await asyncio.sleep(0)
+    await _request(studio_pool)
+    await until(job)
+    assert first.alive
+    async with TestClient(TestServer(application(first, queue))) as client:
+        for path in ("/healthz", "/readyz", "/metrics"):
+            assert (await client.get(path)).status == 200
+    uid = job()["metadata"]["uid"]
+    first.stop()
+    await asyncio.wait_for(running, 10)
+    item = await queue.get(ID["training"])
+    assert item is not None
+    assert (item.state, item.holder) == ("Running", None)
+
+    second = Consumer("training", queue, "second", attend)
+    running = asyncio.create_task(second.run())
+    while (item := await queue.get(ID["training"])) is None or item.holder != "second":  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    assert job()["metadata"]["uid"] == uid, "the Job was left alone and is adopted"
+    async with studio_pool.acquire() as conn, conn.transaction():
+        held = await q.lock(conn, ID["training"])
+        assert held is not None
+        await q.request_stop(conn, held, who="test", reason="Cancelled")
+    await until(lambda: not job(), seconds=4.5)
+    second.stop()
+    await asyncio.wait_for(running, 10)
+    item = await queue.get(ID["training"])
+    assert item is not None
+    assert (item.state, item.reason) == ("Cancelled", "Cancelled")
+
+
+def test_settings() -> None:
+    env = {
+        "STUDIO": "studio", "NAMESPACE": "team", "POD_NAME": "p", "DATABASE_HOST": "db",
+        "DATABASE_PASSWORD_FILE": "/p", "ORCHESTRATOR_URL": "http://o", "ORCHESTRATOR_TOKEN_FILE": "/t",
+        "HELPER_IMAGE": "services", "HELPER_IMAGE_PULL_SECRETS": "a, b,",
+    }  # fmt: skip
+    settings = ConsumerSettings.from_env(env)
+    assert settings.site.helper_pull_secrets == ("a", "b")
+    assert settings.site.helper_pull_policy == "IfNotPresent"

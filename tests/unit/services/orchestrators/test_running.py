@@ -1,0 +1,330 @@
+"""The running orchestrator: passes against an API server in memory, and its HTTP API."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import pytest
+from tests.fakes.kube import FakeKube
+from tests.support.serving import serving
+from tests.unit.services.orchestrators.models import model
+from tests.unit.services.orchestrators.world import PROCESS, UID, World, desired_running
+
+from studio.contract import labels, names
+from studio.contract.model_service import DesiredRunning, EnginePod, TrackerStore
+from studio.kube import Unavailable
+from studio.kube.kinds import SERVICE
+from studio.model_service import registry
+from studio.model_service.orchestrator import Background
+from studio.model_service.queue import CHANGES_CHANNEL, Lease
+from studio.model_service.running.front import Front, Overtaken
+from studio.model_service.running.loop import Loop
+from studio.model_service.running.process import build, reconciling
+from studio.model_service.running.reconciler import Reconciler
+
+PATH = "/v1/assistants/concierge"
+
+
+class FakeTrackers:
+    """Remembers what was made and dropped."""
+
+    def __init__(self) -> None:
+        self.made: list[str] = []
+        self.dropped: list[str] = []
+
+    async def ensure(self, uid: str) -> TrackerStore:
+        self.made.append(uid)
+        name = names.tracker_schema(uid)
+        return TrackerStore(
+            host="db", port=5432, database="trackers", db_schema=name, username=name, password="p"
+        )  # fmt: skip
+
+    async def drop(self, uid: str) -> None:
+        self.dropped.append(uid)
+
+
+@pytest.fixture
+def kube() -> FakeKube:
+    fake = FakeKube()
+    fake.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "ns"}})
+    return fake
+
+
+@pytest.fixture
+def trackers() -> FakeTrackers:
+    return FakeTrackers()
+
+
+@pytest.fixture
+async def studio(world: World, trackers: FakeTrackers) -> AsyncIterator[World]:
+    app, _ = build(world.made, world.store, trackers, world.access("run"), PROCESS)  # type: ignore[arg-type]
+    async with serving(app) as base:
+        world.base = base
+        yield world
+
+
+@pytest.fixture
+def reconciler(world: World, kube: FakeKube, trackers: FakeTrackers) -> Reconciler:
+    return Reconciler(world.made.pool, Front(kube, version="1.0.0"), trackers)
+
+
+async def put(world: World, **changes: Any) -> dict[str, Any]:
+    desired = desired_running(**changes)
+    status, observed = await world.operator("PUT", f"/v1/assistants/{desired.name}", json=desired.model_dump())
+    assert status == 200, observed
+    return dict(observed)
+
+
+async def add_model(world: World, version: int, content: str = "a", image: str = "engine:1") -> None:
+    made = model(version, content, image)
+    await world.made.pool.execute(
+        """insert into models (uid, version, fingerprint, sha256, size, members, object_key, engine_image, training)
+           values ($1, $2, $3, $4, $5, $6, $7, $8, 't')""",
+        UID, version, made.fingerprint, made.sha256, made.size, made.members, made.object_key, image,
+    )  # fmt: skip
+
+
+async def make_ready(world: World, holder: str) -> Lease:
+    lease = await world.queue.claim("run", holder)
+    assert lease is not None
+    await world.queue.update(lease, state="Ready", reason="Ready")
+    return lease
+
+
+def service(kube: FakeKube) -> Any:
+    found = [body for body in kube.objects.values() if body["kind"] == "Service"]
+    return found[0] if found else None
+
+
+def served(kube: FakeKube) -> str:
+    return str(service(kube)["spec"]["selector"][labels.RUN])
+
+
+async def test_the_first_run(studio: World, kube: FakeKube, reconciler: Reconciler) -> None:
+    observed = await put(studio)
+    assert observed == {"target": None, "serving": None, "newest": None, "trackers_durable": None}
+    await reconciler.reconcile(UID)
+    assert served(kube) == "none"  # the name resolves before anything answers
+    owner = service(kube)["metadata"]["ownerReferences"][0]
+    assert (owner["uid"], owner["controller"], owner["blockOwnerDeletion"]) == (UID, False, False)
+    await add_model(studio, 1)
+    await reconciler.reconcile(UID)
+    lease = await make_ready(studio, "c0")
+    assert DesiredRunning.model_validate(lease.item.spec).engine.image == "engine:1"
+    await reconciler.reconcile(UID)
+    assert served(kube) == lease.item.id
+    observed = await put(studio)
+    assert observed["target"]["version"] == "1"
+    assert observed["serving"]["id"] == observed["newest"]["id"] == lease.item.id
+    assert observed["serving"]["serving"]
+    assert observed["serving"]["model_sha256"] == model(1).sha256
+
+
+async def test_a_pass_without_news_writes_nothing(studio: World, kube: FakeKube, reconciler: Reconciler) -> None:
+    await put(studio)
+    await add_model(studio, 1)
+    await reconciler.reconcile(UID)
+    await make_ready(studio, "c0")
+    await reconciler.reconcile(UID)
+    writes = len(kube.writes())
+    row = await studio.made.pool.fetchrow("select xmin from assistants")
+    audit = await studio.made.pool.fetchval("select max(seq) from transitions")
+    for _ in range(3):
+        await reconciler.reconcile(UID)
+    assert len(kube.writes()) == writes
+    assert await studio.made.pool.fetchrow("select xmin from assistants") == row
+    assert await studio.made.pool.fetchval("select max(seq) from transitions") == audit
+
+
+async def test_swap(studio: World, kube: FakeKube, reconciler: Reconciler) -> None:
+    await put(studio)
+    await add_model(studio, 1)
+    await reconciler.reconcile(UID)
+    old = await make_ready(studio, "c0")
+    await reconciler.reconcile(UID)
+    await add_model(studio, 2, "b")
+    await put(studio, content="b")
+    await reconciler.reconcile(UID)
+    assert served(kube) == old.item.id
+    new = await make_ready(studio, "c1")
+    assert new.item.model_version == 2
+    await reconciler.reconcile(UID)
+    assert served(kube) == new.item.id
+    fresh = await studio.queue.heartbeat(old)
+    assert fresh is not None
+    assert (fresh.stop_requested, fresh.stop_reason) == (True, "Replaced")
+    await studio.queue.finish(old, "Stopped", "Replaced")
+    await reconciler.reconcile(UID)
+    assert served(kube) == new.item.id
+    assert await studio.queue.claim("run", "c2") is None
+
+
+async def test_changed_limits_swap_too(studio: World, kube: FakeKube, reconciler: Reconciler) -> None:
+    await put(studio)
+    await add_model(studio, 1)
+    await reconciler.reconcile(UID)
+    old = await make_ready(studio, "c0")
+    await reconciler.reconcile(UID)
+    await put(studio, engine=EnginePod(image="engine:1", resources={"limits": {"memory": "3Gi"}}))
+    await reconciler.reconcile(UID)
+    new = await make_ready(studio, "c1")
+    assert new.item.id != old.item.id
+    await reconciler.reconcile(UID)
+    assert served(kube) == new.item.id
+
+
+async def test_never_and_back(studio: World, reconciler: Reconciler) -> None:
+    await put(studio)
+    await add_model(studio, 1)
+    await reconciler.reconcile(UID)
+    lease = await make_ready(studio, "c0")
+    await put(studio, mode="Never")
+    await reconciler.reconcile(UID)
+    fresh = await studio.queue.heartbeat(lease)
+    assert fresh is not None
+    assert fresh.stop_requested
+    await studio.queue.finish(lease, "Stopped", "Halted")
+    await reconciler.reconcile(UID)
+    assert await studio.queue.claim("run", "c1") is None
+    await put(studio)
+    await reconciler.reconcile(UID)
+    assert await studio.queue.claim("run", "c1") is not None
+
+
+async def test_a_service_of_somebody_else_is_left_alone(studio: World, kube: FakeKube, reconciler: Reconciler) -> None:
+    foreign = {
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "concierge", "namespace": "ns"},
+        "spec": {"selector": {"app": "theirs"}, "ports": [{"port": 80}]},
+    }  # fmt: skip
+    kube.put(foreign)
+    await put(studio)
+    await add_model(studio, 1)
+    await reconciler.reconcile(UID)
+    await make_ready(studio, "c0")
+    await reconciler.reconcile(UID)
+    assert service(kube)["spec"]["selector"] == {"app": "theirs"}
+    assert kube.writes() == []
+    newest = (await put(studio))["newest"]
+    assert (newest["reason"], newest["serving"]) == ("Conflict", False)
+    assert "belongs to somebody else" in newest["message"]
+    kube.remove(SERVICE, "ns", "concierge")
+    await reconciler.reconcile(UID)
+    assert (await put(studio))["serving"]["serving"]
+
+
+async def test_a_bent_or_deleted_service_is_mended(studio: World, kube: FakeKube, reconciler: Reconciler) -> None:
+    await put(studio)
+    await add_model(studio, 1)
+    await reconciler.reconcile(UID)
+    lease = await make_ready(studio, "c0")
+    await reconciler.reconcile(UID)
+    bent = await kube.get(SERVICE, "ns", "concierge")
+    assert bent is not None
+    bent["spec"]["ports"] = [{"name": "http", "port": 1, "targetPort": 1}]
+    bent["metadata"]["annotations"][labels.FENCE] = "999999999"
+    await kube.replace(SERVICE, bent)
+    await reconciler.reconcile(UID)
+    assert service(kube)["spec"]["ports"][0]["port"] == labels.ENGINE_PORT
+    assert served(kube) == lease.item.id
+    kube.remove(SERVICE, "ns", "concierge")
+    await reconciler.reconcile(UID)
+    assert served(kube) == lease.item.id
+
+
+async def test_a_slower_pass_cannot_flip_back(studio: World, kube: FakeKube, reconciler: Reconciler) -> None:
+    await put(studio)
+    await reconciler.reconcile(UID)
+    front = Front(kube, version="1.0.0")
+    async with studio.made.pool.acquire() as conn:
+        assistant = await registry.assistant(conn, UID)
+        assert assistant is not None
+
+        async def highest() -> int:
+            return int(await conn.fetchval("select last_value from fence"))
+
+        slow, fast = [int(await conn.fetchval("select nextval('fence')")) for _ in range(2)]
+        before = await front.ensure(assistant, fence=slow, highest=highest)
+        await front.point(assistant, await front.ensure(assistant, fence=fast, highest=highest), "new", fence=fast)
+        with pytest.raises(Overtaken):  # by the resource version
+            await front.point(assistant, before, "old", fence=slow)
+        with pytest.raises(Overtaken, match="fence"):  # and by the fence
+            await front.point(assistant, await front.ensure(assistant, fence=slow, highest=highest), "old", fence=slow)
+    assert served(kube) == "new"
+
+
+async def test_start_and_report(studio: World, reconciler: Reconciler, trackers: FakeTrackers) -> None:
+    await put(studio)
+    await add_model(studio, 1)
+    await reconciler.reconcile(UID)
+    lease = await make_ready(studio, "c0")
+    await reconciler.reconcile(UID)
+    helper = studio.helper(names.job(lease.item.id, 1), "run")
+    base = f"/v1/runs/{lease.item.id}/attempts/1"
+    status, ticket = await helper("POST", f"{base}/start")
+    assert status == 200
+    assert (ticket["model_version"], ticket["members"], ticket["model_url"]) == ("1", ["m"], "memory://models/1")
+    assert ticket["tracker_store"]["db_schema"] == names.tracker_schema(UID)
+    assert trackers.made == [UID]
+    assert (await put(studio))["trackers_durable"] is None
+    assert (await helper("POST", f"{base}/report", json={"trackers_durable": True}))[0] == 204
+    assert (await put(studio))["trackers_durable"] is True
+    await studio.queue.update(lease, state="Starting", attempt=2)
+    status, problem = await helper("POST", f"{base}/start")
+    assert (status, "replaced by attempt 2" in problem["detail"]) == (409, True)
+    assert (await put(studio))["trackers_durable"] is None
+
+
+async def test_removal(studio: World, kube: FakeKube, reconciler: Reconciler, trackers: FakeTrackers) -> None:
+    await put(studio)
+    await add_model(studio, 1)
+    await reconciler.reconcile(UID)
+    lease = await make_ready(studio, "c0")
+    await reconciler.reconcile(UID)
+    path = f"{PATH}?uid={UID}&delete_data=true"
+    status, removal = await studio.operator("DELETE", path)
+    assert (status, removal["gone"]) == (200, False)
+    await reconciler.reconcile(UID)
+    assert service(kube) is not None
+    await studio.queue.finish(lease, "Stopped", "Removed")
+    await reconciler.reconcile(UID)
+    assert service(kube) is None
+    assert trackers.dropped == [UID]
+    assert (await studio.operator("DELETE", path))[1] == {"gone": True, "message": ""}
+    await reconciler.reconcile(UID)
+
+
+async def test_one_pass_at_a_time_and_one_run(studio: World, reconciler: Reconciler) -> None:
+    await put(studio)
+    await add_model(studio, 1)
+    await asyncio.gather(*(reconciler.reconcile(UID) for _ in range(6)))
+    await reconciler.reconcile(UID)
+    assert await studio.made.pool.fetchval("select count(*) from items") == 1
+
+
+async def test_the_loop_follows_changes_and_survives_faults(
+    studio: World, kube: FakeKube, trackers: FakeTrackers
+) -> None:
+    loop: Loop = reconciling(studio.made.pool, kube, trackers, PROCESS)  # type: ignore[arg-type]
+    kube.fail(Unavailable(503, "ServiceUnavailable", "away"), verb="create", times=2)
+    async with studio.made.listener(CHANGES_CHANNEL) as listener, Background() as background:
+        background.run("follow", lambda: loop.follow(listener))
+        background.run("worker", loop.work)
+        await put(studio)
+        await add_model(studio, 1)
+        async with studio.queue.listen(poll=0.05) as queued:
+            while (lease := await studio.queue.claim("run", "c0")) is None:
+                await queued.wait(0.1)
+        await studio.queue.update(lease, state="Ready")
+        async with studio.made.listener(CHANGES_CHANNEL) as changed:
+            while served(kube) != lease.item.id:
+                await changed.wait(0.1)
+
+
+async def test_bad_wishes(studio: World, studio_pool: asyncpg.Pool) -> None:
+    body = desired_running(model="newest").model_dump()
+    status, problem = await studio.operator("PUT", PATH, json=body)
+    assert (status, "model" in problem["detail"]) == (422, True)
+    status, problem = await studio.operator("PUT", PATH, json=desired_running(studio="other").model_dump())
+    assert (status, "studio" in problem["detail"]) == (422, True)
+    assert await studio_pool.fetchval("select count(*) from assistants") == 0

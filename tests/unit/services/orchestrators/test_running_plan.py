@@ -1,0 +1,220 @@
+"""The decision about runs: a table, and properties over random histories."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from tests.unit.services.orchestrators.models import model
+from tests.unit.services.orchestrators.world import desired_running
+
+from studio.contract.model_service import DesiredRunning, EnginePod
+from studio.model_service.running.plan import Flip, Run, Start, Stop, Wanted, plan, specification, target, wanted_of
+
+V1, V2 = Wanted(1, "d"), Wanted(2, "d")
+
+
+def run(order: int, version: int = 1, state: str = "Ready", *, stopping: bool = False, blocking: bool = False) -> Run:
+    return Run(f"r{order}", order, version, "d", state, stopping, blocking)
+
+
+TABLE = [
+    ("nothing wanted, nothing there", None, [], None, []),
+    ("nothing wanted, what serves stays", None, [run(1)], "r1", []),
+    ("first run", V1, [], None, [Start(V1)]),
+    ("it is queued", V1, [run(1, state="Queued")], None, []),
+    ("it is starting", V1, [run(1, state="Starting")], None, []),
+    ("it is ready", V1, [run(1)], None, [Flip("r1")]),
+    ("it serves", V1, [run(1)], "r1", []),
+    ("new model", V2, [run(1)], "r1", [Start(V2)]),
+    ("new run starting", V2, [run(1), run(2, 2, "Starting")], "r1", []),
+    ("new run ready", V2, [run(1), run(2, 2)], "r1", [Flip("r2")]),
+    ("new run serves", V2, [run(1), run(2, 2)], "r2", [Stop("r1", "Replaced")]),
+    ("old one stopping", V2, [run(1, stopping=True), run(2, 2)], "r2", []),
+    ("old one gone", V2, [run(1, state="Stopped"), run(2, 2)], "r2", []),
+    ("serving one restarts", V1, [run(1, state="Starting")], "r1", []),
+    ("new run failed for good", V2, [run(1), run(2, 2, "Failed", blocking=True)], "r1", []),
+    ("new run failed for a while", V2, [run(1), run(2, 2, "Failed")], "r1", [Start(V2)]),
+    ("newer failure counts", V2, [run(2, 2, "Stopped"), run(3, 2, "Failed", blocking=True)], None, []),
+    ("older failure does not", V2, [run(2, 2, "Failed", blocking=True), run(3, 2, "Stopped")], None, [Start(V2)]),
+    ("wish changed before it started", V1, [run(1), run(2, 2, "Queued")], "r1", [Stop("r2", "Replaced")]),
+    ("wish changed after it was ready", V1, [run(1), run(2, 2)], "r1", [Stop("r2", "Replaced")]),
+    ("serving one dead, another is ready", V2, [run(1), run(2, 2, "Failed", blocking=True)], "r2", [Flip("r1")]),
+    (
+        "serving one down, obsolete one helps out",
+        V2,
+        [run(1), run(2, 2, "Starting")],
+        "r2",
+        [Flip("r1")],
+    ),
+    ("two of the same", V1, [run(1), run(2)], "r1", [Stop("r2", "Replaced")]),
+    (
+        "two of the same starting",
+        V1,
+        [run(1, state="Queued"), run(2, state="Starting")],
+        None,
+        [Stop("r1", "Replaced")],
+    ),
+    ("rollback", V1, [run(1, state="Stopped"), run(2, 2)], "r2", [Start(V1)]),
+    ("serving one is being stopped", V1, [run(1, stopping=True)], "r1", [Start(V1)]),
+]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "runs", "serving", "expected"), [row[1:] for row in TABLE], ids=[r[0] for r in TABLE]
+)
+def test_table(wanted: Wanted | None, runs: list[Run], serving: str | None, expected: list[object]) -> None:
+    assert plan(wanted, runs, serving) == expected
+
+
+def test_halted_stops_everything_once() -> None:
+    runs = [run(1), run(2, 2, "Queued"), run(3, state="Failed"), run(4, stopping=True)]
+    assert plan(V1, runs, "r1", halted=True) == [Stop("r1", "Halted"), Stop("r2", "Halted")]
+
+
+def test_other_limits_take_a_new_run_and_other_fingerprints_do_not() -> None:
+    desired = desired_running()
+    one = wanted_of(desired, model(1))
+    assert wanted_of(desired.model_copy(update={"fingerprint": "x", "mode": "Always"}), model(1)) == one
+    for change in (
+        {"engine": EnginePod(image="engine:1", resources={"limits": {"memory": "3Gi"}})},
+        {"credentials": "channels"},
+        {"actions_url": "http://actions:5055/webhook"},
+    ):
+        assert wanted_of(desired.model_copy(update=change), model(1)) != one
+
+
+def test_a_model_runs_in_the_image_that_trained_it() -> None:
+    desired = desired_running(engine=EnginePod(image="engine:2"))
+    assert DesiredRunning.model_validate(specification(desired, model(1))).engine.image == "engine:1"
+
+
+MODELS = [model(3, "c"), model(2, "b"), model(1, "a")]
+
+
+@pytest.mark.parametrize(
+    ("content", "wanted", "serving", "expected"),
+    [
+        ("b", "latest", 3, 2),
+        ("z", "latest", 1, 1),
+        ("z", "latest", None, 3),
+        ("z", "latest", 9, 3),
+        (None, "latest", 2, 2),
+        ("a", "2", 1, 2),
+        ("a", "9", 1, 1),
+        ("a", "9", None, None),
+    ],
+)
+def test_target(content: str | None, wanted: str, serving: int | None, expected: int | None) -> None:
+    found = target(desired_running(content, model=wanted), MODELS, serving)
+    assert (found.version if found else None) == expected
+
+
+class Runs(RuleBasedStateMachine):
+    """Wishes, crashes and slow pods in any order, with the plan carried out in between."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runs: dict[str, Run] = {}
+        self.serving: str | None = None
+        self.wanted: Wanted | None = None
+        self.halted = False
+
+    def set(self, run_id: str, **changes: object) -> None:
+        self.runs[run_id] = replace(self.runs[run_id], **changes)  # type: ignore[arg-type]
+
+    def act(self) -> bool:
+        actions = plan(self.wanted, list(self.runs.values()), self.serving, halted=self.halted)
+        assert sum(isinstance(action, Flip) for action in actions) <= 1
+        flipped = False
+        for action in actions:
+            match action:
+                case Start(wanted=wanted):
+                    order = len(self.runs) + 1
+                    self.runs[f"r{order}"] = Run(f"r{order}", order, wanted.version, wanted.digest, "Queued")
+                case Flip(run=run_id):
+                    assert self.runs[run_id].ready
+                    assert not self.runs[run_id].stopping
+                    self.serving = run_id
+                    flipped = True
+        for action in actions:
+            if isinstance(action, Stop) and not flipped:
+                assert self.halted or action.run != self.serving
+                queued = self.runs[action.run].state == "Queued"
+                self.set(action.run, **({"state": "Stopped"} if queued else {"stopping": True}))
+        return bool(actions)
+
+    @rule(version=st.integers(1, 3), digest=st.sampled_from("de"))
+    def want(self, version: int, digest: str) -> None:
+        self.wanted, self.halted = Wanted(version, digest), False
+
+    @rule()
+    def halt(self) -> None:
+        self.halted = True
+
+    @rule()
+    def one_pass(self) -> None:
+        before = self.runs.get(self.serving or "")
+        self.act()
+        after = self.runs.get(self.serving or "")
+        # A pass never takes the answer away from users.
+        if before and before.ready and not before.stopping and not self.halted:
+            assert after is not None
+            assert after.ready
+            assert not after.stopping
+
+    @precondition(lambda self: self.runs)
+    @rule(data=st.data(), event=st.sampled_from(["ready", "crash", "fail", "stopped"]))
+    def happen(self, data: st.DataObject, event: str) -> None:
+        run_id = data.draw(st.sampled_from(sorted(self.runs)))
+        run_now = self.runs[run_id]
+        if run_now.state in ("Stopped", "Failed"):
+            return
+        if event == "ready" and not run_now.stopping:
+            self.set(run_id, state="Ready")
+        elif event == "crash":
+            self.set(run_id, state="Starting")
+        elif event == "fail":
+            self.set(run_id, state="Failed", blocking=data.draw(st.booleans()))
+        elif event == "stopped" and run_now.stopping:
+            self.set(run_id, state="Stopped")
+
+    @invariant()
+    def it_settles(self) -> None:
+        """With pods that work, a few passes lead to exactly one run, the wanted one, serving."""
+        saved = self.runs.copy(), self.serving
+        for _ in range(12):
+            moved = self.act()
+            for run_id, each in list(self.runs.items()):
+                if each.stopping and each.state not in ("Stopped", "Failed"):
+                    self.set(run_id, state="Stopped")
+                elif each.state in ("Queued", "Starting") and not each.stopping:
+                    self.set(run_id, state="Ready")
+            if not moved and not self.act():
+                break
+        active = [each for each in self.runs.values() if each.state not in ("Stopped", "Failed")]
+        if self.halted:
+            assert active == []
+        elif self.wanted:
+            newest = max((e for e in self.runs.values() if e.is_for(self.wanted)), key=lambda e: e.order)
+            if not newest.blocking:
+                assert [each.id for each in active] == [newest.id if newest in active else active[0].id]
+                assert active[0].is_for(self.wanted)
+                assert self.serving == active[0].id
+        self.runs, self.serving = saved
+
+
+TestRuns = Runs.TestCase
+TestRuns.settings = settings(max_examples=150, stateful_step_count=25, deadline=None)
+
+
+@given(st.lists(st.tuples(st.integers(1, 2), st.sampled_from(["Queued", "Starting", "Ready", "Draining"])), max_size=5))
+def test_a_plan_contradicts_itself_never(facts: list[tuple[int, str]]) -> None:
+    runs = [run(order, version, state) for order, (version, state) in enumerate(facts)]
+    for serving in (None, *(each.id for each in runs)):
+        actions = plan(V2, runs, serving)
+        stopped = {action.run for action in actions if isinstance(action, Stop)}
+        flipped = {action.run for action in actions if isinstance(action, Flip)}
+        assert not stopped & flipped
+        assert serving not in stopped

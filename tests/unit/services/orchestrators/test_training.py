@@ -1,0 +1,421 @@
+"""The training orchestrator over HTTP, from the wish to the model."""
+
+import asyncio
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from tests.support.serving import Client, serving
+from tests.unit.services.orchestrators.world import PROCESS, UID, World, desired_training, fingerprint
+
+from studio.contract import names
+from studio.contract.model_service import DesiredTraining, EnginePod
+from studio.model_service import garbage
+from studio.model_service.orchestrator import Background
+from studio.model_service.queue import CHANGES_CHANNEL, Lease
+from studio.model_service.training.process import build
+
+PATH = "/v1/assistants/concierge"
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def archive(text: str) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        info = tarfile.TarInfo("config.yml")
+        info.size = len(text)
+        tar.addfile(info, io.BytesIO(text.encode()))
+    return buffer.getvalue()
+
+
+@pytest.fixture
+async def studio(world: World) -> AsyncIterator[World]:
+    app, service, changes = build(world.made, world.store, world.access("training"), PROCESS)
+    world.extra["service"] = service
+    async with serving(app) as base, world.made.listener(CHANGES_CHANNEL) as listener, Background() as background:
+        background.run("changes", lambda: changes.follow(listener))
+        world.base = base
+        yield world
+
+
+async def put(world: World, desired: DesiredTraining) -> dict[str, Any]:
+    status, observed = await world.operator("PUT", f"/v1/assistants/{desired.name}", json=desired.model_dump())
+    assert status == 200, observed
+    return dict(observed)
+
+
+async def put_content(world: World, content: str, data: bytes | None = None, name: str = "concierge") -> int:
+    data = data if data is not None else content.encode()
+    status, _ = await world.operator(
+        "PUT", f"/v1/assistants/{name}/content/{fingerprint(content)}", data=data,
+        headers={"X-Content-SHA256": sha256(data)},
+    )  # fmt: skip
+    return status
+
+
+async def want(world: World, content: str = "a", **changes: Any) -> dict[str, Any]:
+    """Desired state and content, as the operator sends them."""
+    desired = desired_training(content, **changes)
+    observed = await put(world, desired)
+    if observed["needs_content"]:
+        assert await put_content(world, content, name=desired.name) == 204
+        observed = await put(world, desired)
+    return observed
+
+
+async def claim(world: World, holder: str = "c0") -> Lease:
+    lease = await world.queue.claim("training", holder)
+    assert lease is not None
+    return lease
+
+
+async def upload(world: World, lease: Lease, model: bytes = b"model", *, attempt: int = 1) -> tuple[Client, Any]:
+    helper = world.helper(names.job(lease.item.id, attempt))
+    base = f"/v1/trainings/{lease.item.id}/attempts/{attempt}"
+    log = b"Epochs: 100%"
+    status, ticket = await helper(
+        "POST", f"{base}/upload",
+        json={"model": {"sha256": sha256(model), "size": len(model)}, "log": {"sha256": sha256(log), "size": len(log)}},
+    )  # fmt: skip
+    assert status == 200, ticket
+    world.store.upload(ticket["model_url"], model)
+    world.store.upload(ticket["log_url"], log)
+    return helper, {"model": {"sha256": sha256(model), "size": len(model)}, "members": ["a", "b"], "seconds": 1.5}
+
+
+async def train(world: World, model: bytes = b"model") -> Lease:
+    """All that a consumer and its helper do for the next training."""
+    lease = await claim(world)
+    helper, result = await upload(world, lease, model)
+    status, answer = await helper("POST", f"/v1/trainings/{lease.item.id}/attempts/1/result", json=result)
+    assert status == 204, answer
+    await world.queue.finish(lease, "Succeeded", "Trained")
+    return lease
+
+
+async def test_from_the_wish_to_the_model(studio: World) -> None:
+    observed = await put(studio, desired_training())
+    assert observed == {"needs_content": True, "training": None, "model": None, "latest_model": None}
+    assert await put_content(studio, "a") == 204
+    observed = await put(studio, desired_training())
+    assert not observed["needs_content"]
+    assert observed["training"]["state"] == "Queued"
+    assert observed["training"]["position"] == 1
+
+    lease = await claim(studio)
+    helper = studio.helper(names.job(lease.item.id, 1))
+    status, ticket = await helper("POST", f"/v1/trainings/{lease.item.id}/attempts/1/fetch")
+    assert status == 200
+    assert studio.store.download(ticket["url"]) == b"a"
+    assert (ticket["sha256"], ticket["size"]) == (sha256(b"a"), 1)
+
+    helper, result = await upload(studio, lease)
+    for _ in range(2):  # the answer may be lost
+        assert (await helper("POST", f"/v1/trainings/{lease.item.id}/attempts/1/result", json=result))[0] == 204
+    assert await studio.queue.model_of(lease.item) == 1
+    await studio.queue.finish(lease, "Succeeded", "Trained")
+    # Once more after the end, by a helper that was slow.
+    assert (await helper("POST", f"/v1/trainings/{lease.item.id}/attempts/1/result", json=result))[0] == 204
+
+    observed = await put(studio, desired_training())
+    assert observed["model"]["version"] == "1"
+    assert observed["model"] == observed["latest_model"]
+    assert observed["training"]["model_version"] == "1"
+    assert await studio.made.pool.fetchval("select count(*) from items") == 1
+    assert await studio.made.pool.fetchval("select count(*) from garbage") == 0
+    status, text = await studio.operator("GET", f"/v1/trainings/{lease.item.id}/log")
+    assert (status, text) == (200, "Epochs: 100%")
+    status, models = await studio.operator("GET", "/v1/models?assistant=concierge")
+    assert [model["sha256"] for model in models] == [sha256(b"model")]
+
+
+async def test_the_same_wish_again_writes_nothing(studio: World) -> None:
+    await want(studio)
+    before = await studio.made.pool.fetchval("select max(seq) from transitions")
+    row = await studio.made.pool.fetchval("select xmin from assistants")
+    for _ in range(3):
+        await put(studio, desired_training())
+    assert await studio.made.pool.fetchval("select max(seq) from transitions") == before
+    assert await studio.made.pool.fetchval("select xmin from assistants") == row
+
+
+async def test_newer_content_supersedes_what_waits(studio: World) -> None:
+    first = await want(studio, "a")
+    second = await want(studio, "b")
+    assert second["training"]["id"] != first["training"]["id"]
+    status, old = await studio.operator("GET", f"/v1/trainings/{first['training']['id']}")
+    assert (status, old["state"], old["reason"]) == (200, "Superseded", "Superseded")
+
+
+async def test_newer_content_stops_what_runs_and_waits_for_its_end(studio: World) -> None:
+    await want(studio, "a")
+    lease = await claim(studio)
+    second = await want(studio, "b")
+    assert second["training"]["state"] == "Queued"
+    fresh = await studio.queue.heartbeat(lease)
+    assert fresh is not None
+    assert (fresh.stop_requested, fresh.stop_reason) == (True, "Superseded")
+    assert await studio.queue.claim("training", "c1") is None
+    helper = studio.helper(names.job(lease.item.id, 1))
+    status, problem = await helper("POST", f"/v1/trainings/{lease.item.id}/attempts/1/fetch")
+    assert (status, "being stopped" in problem["detail"]) == (409, True)
+    await studio.queue.finish(lease, "Superseded", "Superseded")
+    assert (await claim(studio, "c1")).item.id == second["training"]["id"]
+    # And back again to the content whose training was superseded.
+    third = await want(studio, "a")
+    assert third["training"]["state"] == "Queued"
+
+
+async def test_content_that_was_trained_before_is_a_cache_hit(studio: World) -> None:
+    await want(studio, "a")
+    await train(studio, b"model a")
+    await want(studio, "b")
+    await train(studio, b"model b")
+    observed = await put(studio, desired_training("a"))
+    assert (observed["model"]["version"], observed["latest_model"]["version"]) == ("1", "2")
+    assert not observed["needs_content"]
+    assert await studio.queue.claim("training", "c") is None
+
+
+async def test_bad_content_is_not_trained_again_by_itself(studio: World) -> None:
+    await want(studio)
+    lease = await claim(studio)
+    await studio.queue.finish(lease, "Failed", "InvalidContent", "domain.yml: no such slot")
+    observed = await put(studio, desired_training())
+    assert (observed["training"]["state"], observed["training"]["message"]) == ("Failed", "domain.yml: no such slot")
+    assert await studio.queue.claim("training", "c") is None
+    # With other limits it is, and by hand.
+    observed = await put(
+        studio, desired_training(engine=EnginePod(image="engine:1", resources={"limits": {"memory": "3Gi"}}))
+    )
+    assert observed["training"]["state"] == "Queued"
+    await studio.queue.finish(await claim(studio), "Failed", "InvalidContent", "no")
+    status, view = await studio.operator("POST", "/v1/trainings", json={"assistant": "concierge"})
+    assert (status, view["state"]) == (201, "Queued")
+
+
+async def test_trouble_outside_of_the_content_is_tried_again_later(studio: World) -> None:
+    await want(studio)
+    await studio.queue.finish(await claim(studio), "Failed", "AttemptsExhausted", "no storage")
+    observed = await put(studio, desired_training())
+    assert observed["training"]["state"] == "Queued"
+    assert await studio.queue.claim("training", "c") is None
+    wait = await studio.made.pool.fetchval(
+        "select extract(epoch from retry_at - now())::float8 from items where state = 'Queued'"
+    )
+    assert 50 < wait <= 60
+
+
+async def test_manual_trigger_and_pause_queue_nothing(studio: World) -> None:
+    observed = await want(studio, trigger="Manual")
+    assert observed["training"] is None
+    observed = await want(studio, paused=True)
+    assert observed["training"] is None
+    status, view = await studio.operator("POST", "/v1/trainings", json={"assistant": "concierge"})
+    assert (status, view["state"]) == (201, "Queued")
+
+
+async def test_cancel(studio: World) -> None:
+    observed = await want(studio)
+    item_id = observed["training"]["id"]
+    lease = await claim(studio)
+    status, view = await studio.operator("POST", f"/v1/trainings/{item_id}/cancel")
+    assert (status, view["state"]) == (200, "Running")
+    await studio.queue.finish(lease, "Cancelled", "Cancelled")
+    assert (await put(studio, desired_training()))["training"]["state"] == "Cancelled"
+    assert await studio.queue.claim("training", "c") is None
+
+
+@pytest.mark.parametrize("verifies", [True, False])
+async def test_a_result_is_compared_with_what_is_stored(studio: World, verifies: bool) -> None:
+    studio.store.verifies = verifies
+    await want(studio)
+    lease = await claim(studio)
+    helper, result = await upload(studio, lease)
+    path = f"/v1/trainings/{lease.item.id}/attempts/1/result"
+    for wrong, word in (({"sha256": sha256(b"x"), "size": 5}, "sha256"), ({"sha256": sha256(b"x"), "size": 6}, "size")):
+        status, problem = await helper("POST", path, json={**result, "model": wrong})
+        assert (status, f"model.{word}" in problem["detail"]) == (422, True)
+    assert await studio.queue.model_of(lease.item) is None
+
+
+async def test_nothing_uploaded(studio: World) -> None:
+    await want(studio)
+    lease = await claim(studio)
+    helper = studio.helper(names.job(lease.item.id, 1))
+    status, problem = await helper(
+        "POST", f"/v1/trainings/{lease.item.id}/attempts/1/result",
+        json={"model": {"sha256": sha256(b"x"), "size": 1}, "members": [], "seconds": 1},
+    )  # fmt: skip
+    assert (status, "nothing was uploaded" in problem["detail"]) == (422, True)
+
+
+async def test_an_attempt_that_was_replaced_is_refused(studio: World) -> None:
+    await want(studio)
+    lease = await claim(studio)
+    helper, result = await upload(studio, lease)
+    await studio.queue.update(lease, attempt=2)
+    status, problem = await helper("POST", f"/v1/trainings/{lease.item.id}/attempts/1/result", json=result)
+    assert (status, "replaced by attempt 2" in problem["detail"]) == (409, True)
+    second, result = await upload(studio, lease, attempt=2)
+    assert (await second("POST", f"/v1/trainings/{lease.item.id}/attempts/2/result", json=result))[0] == 204
+    # The first attempt's upload is nobody's.
+    doomed = {row["object_key"] for row in await studio.made.pool.fetch("select object_key from garbage")}
+    assert doomed == {f"models/{UID}/{lease.item.id}-1.tar.gz", f"logs/{UID}/{lease.item.id}-1.txt"}
+
+
+async def test_results_at_once_make_one_model(studio: World) -> None:
+    await want(studio)
+    lease = await claim(studio)
+    helper, result = await upload(studio, lease)
+    path = f"/v1/trainings/{lease.item.id}/attempts/1/result"
+    answers = await asyncio.gather(*(helper("POST", path, json=result) for _ in range(8)))
+    assert {status for status, _ in answers} == {204}
+    assert await studio.made.pool.fetchval("select array_agg(version) from models") == [1]
+
+
+async def test_retention_keeps_the_newest_and_what_is_in_use(studio: World) -> None:
+    for number, content in enumerate("abcdef"):
+        await want(studio, content, keep_models=2)
+        await train(studio, content.encode())
+        if number == 0:
+            await studio.made.pool.execute(
+                """insert into items (id, kind, uid, assistant, state, fingerprint, model_version, spec, spec_digest)
+                   values ('concierge-r1', 'run', $1, 'concierge', 'Ready', 'f', 1, '{}', 'd')""", UID,
+            )  # fmt: skip
+            await studio.made.pool.execute("update assistants set serving = 'concierge-r1'")
+    _, models = await studio.operator("GET", "/v1/models?assistant=concierge")
+    assert [model["version"] for model in models] == ["6", "5", "1"]
+    while await garbage.sweep(studio.made.pool, studio.store):
+        pass
+    assert sorted(value for key, value in studio.store.objects.items() if key.startswith("models")) == [
+        b"a",
+        b"e",
+        b"f",
+    ]
+    assert [value for key, value in studio.store.objects.items() if key.startswith("contents")] == [b"f"]
+
+
+async def test_logs_are_archived_and_read(studio: World) -> None:
+    observed = await want(studio)
+    item_id = observed["training"]["id"]
+    assert (await studio.operator("GET", f"/v1/trainings/{item_id}/log"))[0] == 404
+    await claim(studio)
+    for text in ("first", "second"):
+        status, _ = await studio.consumer()("PUT", f"/v1/trainings/{item_id}/attempts/1/log", data=text)
+        assert status == 204
+    assert await studio.operator("GET", f"/v1/trainings/{item_id}/log") == (200, "second")
+
+
+async def test_removal(studio: World) -> None:
+    await want(studio)
+    await train(studio)
+    await want(studio, "b")
+    lease = await claim(studio)
+    path = f"{PATH}?uid={UID}&delete_data=true"
+    status, removal = await studio.operator("DELETE", path)
+    assert (status, removal["gone"], lease.item.id in removal["message"]) == (200, False, True)
+    status, problem = await studio.operator("PUT", PATH, json=desired_training().model_dump())
+    assert (status, "being removed" in problem["detail"]) == (409, True)
+    await studio.queue.finish(lease, "Cancelled", "Removed")
+    for _ in range(2):
+        assert await studio.operator("DELETE", path) == (200, {"gone": True, "message": ""})
+    assert await garbage.sweep(studio.made.pool, studio.store)
+    assert studio.store.objects == {}
+    assert await studio.made.pool.fetchval("select removed_at is not null from assistants")
+    assert (await studio.operator("DELETE", f"{PATH}?uid=unknown"))[1]["gone"]
+
+
+async def test_a_new_uid_takes_the_name_over(studio: World) -> None:
+    await want(studio)
+    lease = await claim(studio)
+    observed = await want(studio, "a", uid="6f1f4c1e-0000-4000-8000-000000000002")
+    assert observed["training"]["state"] == "Queued"
+    await studio.extra["service"].tidy()
+    fresh = await studio.queue.heartbeat(lease)
+    assert fresh is not None
+    assert (fresh.stop_requested, fresh.stop_reason) == (True, "Removed")
+    await studio.queue.finish(lease, "Cancelled", "Removed")
+    await studio.extra["service"].tidy()
+    rows = await studio.made.pool.fetch("select uid, removed_at is null as here from assistants order by uid")
+    assert [row["here"] for row in rows] == [False, True]
+
+
+async def test_changes_are_streamed(studio: World) -> None:
+    async with studio.operator.open("/v1/changes") as response:
+        assert response.content_type == "text/event-stream"
+        lines = aiter(response.content)
+        assert (await anext(lines)).startswith(b":")
+        await want(studio)
+        async for line in lines:
+            if line.startswith(b"data:"):
+                assert json.loads(line[5:]) == {"assistant": "concierge"}
+                break
+
+
+async def test_who_may_do_what(studio: World) -> None:
+    observed = await want(studio)
+    item_id = observed["training"]["id"]
+    await claim(studio)
+    attempt = f"/v1/trainings/{item_id}/attempts/1"
+    right, wrong = studio.helper(names.job(item_id, 1)), studio.helper(names.job(item_id, 12))
+    for client, method, path, expected in (
+        (Client(studio.session, studio.base, None), "GET", "/v1/trainings", 401),
+        (studio.consumer(), "GET", "/v1/trainings", 403),
+        (studio.consumer("running-consumer"), "PUT", f"{attempt}/log", 403),
+        (studio.operator, "POST", f"{attempt}/fetch", 403),
+        (right, "POST", f"{attempt}/fetch", 200),
+        (wrong, "POST", f"{attempt}/fetch", 403),
+        (studio.helper(names.job(item_id, 1), "run"), "POST", f"{attempt}/fetch", 403),
+        (right, "PUT", PATH, 403),
+    ):
+        status, problem = await client(method, path)
+        assert status == expected, (path, problem)
+        assert status == 200 or problem["status"] == status
+
+
+async def test_bad_requests(studio: World) -> None:
+    status, problem = await studio.operator("PUT", PATH, json={"uid": "x"})
+    assert (status, "body.engine" in problem["detail"]) == (422, True)
+    status, problem = await studio.operator("PUT", "/v1/assistants/other", json=desired_training().model_dump())
+    assert (status, "name" in problem["detail"]) == (422, True)
+    status, problem = await studio.operator("PUT", PATH, json=desired_training(namespace="other").model_dump())
+    assert (status, "namespace" in problem["detail"]) == (422, True)
+    await put(studio, desired_training())
+    status, problem = await studio.operator(
+        "PUT", f"{PATH}/content/{fingerprint('a')}", data=b"a", headers={"X-Content-SHA256": sha256(b"b")}
+    )
+    assert (status, "X-Content-SHA256" in problem["detail"]) == (422, True)
+    too_much = b"x" * (600 * 1024)
+
+    async def in_chunks() -> AsyncIterator[bytes]:
+        yield too_much
+
+    for body in (too_much, in_chunks()):
+        status, problem = await studio.operator("POST", "/v1/trainings", data=body)
+        assert (status, problem["detail"]) == (413, "the body is larger than 524288 bytes: send less")
+    status, _ = await studio.operator("GET", "/v1/trainings/none")
+    assert status == 404
+    status, _ = await studio.operator("GET", "/nothing")
+    assert status == 404
+
+
+async def test_a_store_that_is_away_is_said(studio: World) -> None:
+    await put(studio, desired_training())
+    studio.store.broken = True
+    assert await put_content(studio, "a") == 503
+    anybody = Client(studio.session, studio.base, None)
+    assert (await anybody("GET", "/readyz"))[0] == 503
+    assert (await anybody("GET", "/healthz"))[0] == 200
+    studio.store.broken = False
+    assert await put_content(studio, "a") == 204
+    assert "studio_http_requests_total" in (await anybody("GET", "/metrics"))[1]
+    status, schema = await anybody("GET", "/openapi.json")
+    assert (status, "/v1/trainings/{id}" in schema["paths"]) == (200, True)
