@@ -23,7 +23,7 @@ def bring_up(kubectl: Kubectl, progress: Progress) -> None:
         ClusterError: it did not become Ready in time (with what its conditions say), or gave another answer.
     """
     kubectl.apply(json.dumps(_namespace()))
-    kubectl.apply(manifest(kubectl))
+    kubectl.apply(manifest(kubectl), namespace=NAMESPACE)
     wait_ready(kubectl, progress)
     expected = json.loads((FOLDER / "conversation.json").read_text())
     with chat.forward(kubectl, NAMESPACE, ASSISTANT) as url:

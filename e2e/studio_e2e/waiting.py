@@ -7,11 +7,11 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class NotYet(Exception):  # noqa: N818 - said by a probe, never seen by users
+class NotYet(Exception):
     """Raised by a probe to say what it sees instead of what is awaited."""
 
 
-class TimedOut(AssertionError):  # noqa: N818
+class TimedOut(AssertionError):
     """The deadline passed; the message has what was awaited and what was seen last."""
 
 

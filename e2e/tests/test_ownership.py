@@ -143,7 +143,7 @@ def test_two_appliers_of_one_field_are_told_apart(studio: Space) -> None:
         lambda: studio.must_get("deployment", "studio-training-consumer")["spec"]["replicas"] == 2,
         within=REPAIRED_WITHIN,
     )
-    studio.apply(manifests.studio())
+    studio.apply(manifests.studio(training={"consumers": 1}))
     eventually(
         "one training consumer",
         lambda: studio.must_get("deployment", "studio-training-consumer")["spec"]["replicas"] == 1,

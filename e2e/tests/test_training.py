@@ -91,8 +91,10 @@ def test_an_action_server_without_an_image_is_said(assistant: Assistant) -> None
 def test_killed_consumers_adopt_what_they_left(porter: Assistant) -> None:
     space, before = porter.space, porter.status
     (run,) = porter.jobs(Component.RUN)
+    earlier = {job["metadata"]["uid"] for job in porter.jobs(Component.TRAINING)}
     porter.set_content(content.porter(greeting="After the fall."))
     training = porter.wait_training_job()
+    assert training["metadata"]["uid"] not in earlier
     for component in (Component.TRAINING_CONSUMER, Component.RUNNING_CONSUMER):
         for pod in space.list("pods", component=component.value):
             faults.sigkill(space, pod)
@@ -107,7 +109,7 @@ def test_killed_consumers_adopt_what_they_left(porter: Assistant) -> None:
         return live
 
     ready = eventually("porter swaps after all", swapped, within=240)
-    assert seen == {training["metadata"]["uid"]}
+    assert seen - earlier == {training["metadata"]["uid"]}
     assert ready["status"]["run"]["id"] != before["run"]["id"]
     eventually("the old run is gone", lambda: not _exists(porter, run), within=90)
     assert len(porter.jobs(Component.RUN)) == 1

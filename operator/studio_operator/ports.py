@@ -57,7 +57,9 @@ class ModelService(Protocol):
     async def put_running(self, desired: DesiredRunning) -> ObservedRunning:
         """Say what is wanted, hear what is. Raises ModelServiceError."""
 
-    async def remove(self, namespace: str, studio: str, assistant: str, uid: str, *, delete_data: bool) -> list[Removal]:
+    async def remove(
+        self, namespace: str, studio: str, assistant: str, uid: str, *, delete_data: bool
+    ) -> list[Removal]:
         """Ask both orchestrators to stop and clean; one answer each. Raises ModelServiceError."""
 
 

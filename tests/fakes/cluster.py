@@ -17,7 +17,7 @@ FIELD_MANAGER = "studio-operator"
 MANAGERS = (labels.MANAGED_BY_OPERATOR, labels.MANAGED_BY_MODEL_SERVICE)
 
 
-class Crash(Exception):  # noqa: N818 - it plays the end of the process
+class Crash(Exception):
     """The process died here."""
 
 

@@ -57,7 +57,9 @@ class FakeModelService:
         known.training = desired
         fingerprint = desired.fingerprint
         needs_content = fingerprint is not None and fingerprint not in known.contents
-        if fingerprint and not needs_content and not any(t.fingerprint == fingerprint for t in known.trainings):
+        asked = desired.trigger == "OnChange" and not desired.paused
+        new = not any(training.fingerprint == fingerprint for training in known.trainings)
+        if fingerprint and not needs_content and asked and new:
             self._queue(known, desired, fingerprint)
         self.lifeline.after_step()
         return ObservedTraining(

@@ -21,7 +21,7 @@ from studio_operator.api.v1alpha1.status import AssistantStatus, StudioStatus
 from studio_operator.api.v1alpha1.studio import StudioSpec
 
 ROOT = Path(__file__).resolve().parents[3]
-_HEADER = "# Generated from operator/studio_operator/api by `make crds`; do not edit.\n"
+_HEADER = "# Generated from operator/studio_operator/api by `make generate`; do not edit.\n"
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ def main(arguments: list[str] | None = None) -> int:
     stale = [path for path, text in files().items() if not _same(ROOT / path, text)]
     if options.check:
         for path in stale:
-            sys.stderr.write(f"{path} is not up to date: run make crds\n")
+            sys.stderr.write(f"{path} is not up to date: run make generate\n")
         return 1 if stale else 0
     for path in stale:
         (ROOT / path).parent.mkdir(parents=True, exist_ok=True)

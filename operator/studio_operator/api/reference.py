@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from studio_operator.api.structural import Schema
 
-_INTRODUCTION = """<!-- Generated from operator/studio_operator/api by `make crds`; do not edit. -->
+_INTRODUCTION = """<!-- Generated from operator/studio_operator/api by `make generate`; do not edit. -->
 # API reference: {version}
 
 `kubectl explain assistant.spec --recursive` shows the same in the terminal. Fields marked * are required.

@@ -117,6 +117,18 @@ def object_store(context: StudioContext) -> Inputs:
     return Inputs(variables(known | files), [secret_volume("object-store", secret, path, keys)])
 
 
+def stores_told(context: StudioContext, pod: Manifest) -> dict[Component, bool]:
+    """The stores that the pod of this spec was told of, and whether each is an external one."""
+    told = {variable["name"]: variable for container in pod["containers"] for variable in container.get("env", [])}
+    stores = {}
+    if host := told.get("DATABASE_HOST"):
+        stores[Component.DATABASE] = "valueFrom" in host
+    if endpoint := told.get("S3_ENDPOINT"):
+        embedded = _url(context, Component.OBJECT_STORE, OBJECT_STORE_PORT)
+        stores[Component.OBJECT_STORE] = endpoint.get("value") != embedded
+    return stores
+
+
 def authentication(context: StudioContext) -> Inputs:
     """Who may say to an orchestrator what is wanted."""
     return Inputs(variables({"AUTH_OPERATOR": context.operator_subject}))

@@ -19,7 +19,7 @@ MAX_FILES = 500
 MAX_PATH = 250
 
 
-class ContentProblem(Exception):  # noqa: N818 - it becomes a condition, not a failure
+class ContentProblem(Exception):
     """The content cannot be used: `reason` for the condition, `waiting` when it may heal without a new spec."""
 
     def __init__(self, reason: str, message: str, *, waiting: bool = False) -> None:

@@ -19,7 +19,7 @@ _Emitter: type[yaml.SafeDumper] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _NO_FOLDING = 1_000_000
 
 
-class Unreadable(Exception):  # noqa: N818 - named after what it says of the text
+class Unreadable(Exception):
     """The text is not one plain YAML document; the message says what and where."""
 
 

@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 WRITES = Counter("studio_operator_child_writes_total", "Children written by the applier", ["kind", "why"])
 
 
-class Conflict(Exception):  # noqa: N818 - named after the condition reason that it becomes
+class Conflict(Exception):
     """An object of a name that we need belongs to somebody else. It is left untouched."""
 
     def __init__(self, live: Manifest) -> None:
@@ -27,7 +27,7 @@ class Conflict(Exception):  # noqa: N818 - named after the condition reason that
         )
 
 
-class Vanishing(Exception):  # noqa: N818 - not an error, only too early
+class Vanishing(Exception):
     """The object of that name is of our owner's predecessor and on its way out: look again soon."""
 
 

@@ -23,10 +23,11 @@ from studio_operator.ports import Clock, Cluster, ModelService, ModelServiceErro
 from studio_operator.reconcile import desired, secrets
 from studio_operator.reconcile.apply import Conflict, Vanishing, apply_all, prune
 from studio_operator.reconcile.content import ContentReader, Reading
-from studio_operator.reconcile.finalize import ensure_finalizer, finalize, remove_model_service_objects
+from studio_operator.reconcile.finalize import ensure_finalizer, finalize, never_served, remove_model_service_objects
+from studio_operator.reconcile.pacing import Pacing
 from studio_operator.reconcile.report import report
 from studio_operator.reconcile.settings import Settings
-from studio_operator.status.assistant import AssistantFacts, Problem, assistant_status
+from studio_operator.status.assistant import AssistantFacts, Problem, assistant_status, only_position_moved
 from studio_operator.status.health import workload
 
 log = structlog.get_logger(__name__)
@@ -47,20 +48,22 @@ class AssistantPass:
     _clock: Clock
     _settings: Settings
     _content: ContentReader
+    _pacing: Pacing
 
     async def run(self, namespace: str, name: str) -> float | None:
         """One pass; None when there is nothing to do until something changes."""
         resource = self._cluster.cached(ASSISTANT, namespace, name)
         if resource is None:
             self._content.forget(namespace, name)
+            self._pacing.forget((namespace, name))
             return None
         if "deletionTimestamp" in resource["metadata"]:
             return await finalize(self._cluster, self._model_service, resource)
         if not await ensure_finalizer(self._cluster, resource):
             return SOON
         facts, again = await self._pursue(resource)
-        await self._report(resource, facts)
-        return again
+        held_back = await self._report(resource, facts)
+        return min((seconds for seconds in (again, held_back) if seconds is not None), default=None)
 
     async def _pursue(self, resource: Manifest) -> tuple[AssistantFacts, float | None]:
         """Go as far as the steps allow."""
@@ -71,13 +74,29 @@ class AssistantPass:
         except InvalidSpec as error:
             return _with(facts, spec_problem=Problem("InvalidSpec", str(error))), None
         if assistant.spec.paused:
-            return _with(facts, paused=True), None
-        facts = _with(facts, mode=assistant.spec.running.mode)
+            return _with(facts, paused=True), await self._pause(resource, assistant)
+        facts = _with(facts, mode=assistant.spec.running.mode, trigger=assistant.spec.training.trigger)
         studio, problem = await self._studio(resource)
         if studio is None:
             facts = _with(facts, studio_problem=problem, stopped=await self._stop_if_studio_is_gone(resource))
             return facts, WHILE_CHANGING if problem and problem.waiting else None
         return await self._pursue_in(studio, resource, assistant, _with(facts, studio_problem=problem))
+
+    async def _pause(self, resource: Manifest, assistant: Assistant) -> float | None:
+        """Let the orchestrators start nothing more of what they were asked for before; returns when to try again."""
+        metadata = resource["metadata"]
+        studio = self._cluster.cached(STUDIO, metadata["namespace"], studio_of(resource))
+        if studio is None or "deletionTimestamp" in studio["metadata"] or never_served(self._cluster, studio):
+            return None
+        fingerprint = resource.get("status", {}).get("fingerprint")
+        try:
+            context = self._context(studio, resource, assistant)
+            await self._model_service.put_training(desired.training(context, fingerprint))
+            await self._model_service.put_running(desired.running(context, fingerprint))
+        except (InvalidSpec, ModelServiceError) as error:
+            log.warning("pause not passed on", namespace=metadata["namespace"], name=metadata["name"], why=str(error))
+            return WHILE_UNREACHABLE
+        return None
 
     async def _stop_if_studio_is_gone(self, resource: Manifest) -> bool:
         """Nobody else is left to remove what its consumers made; looked up live, since much is at stake."""
@@ -92,9 +111,16 @@ class AssistantPass:
         problems = unsupported(assistant.spec)
         if problems:
             raise InvalidSpec(problems)
-        if conflict := name_conflict(resource["metadata"]["name"], studio_of(resource)):
-            raise InvalidSpec.single("metadata.name", conflict)
+        self._refuse_name_of_a_part(resource)
         return assistant
+
+    def _refuse_name_of_a_part(self, resource: Manifest) -> None:
+        """The Service of an Assistant must stay clear of the children of every Studio of its namespace."""
+        metadata = resource["metadata"]
+        studios = {studio["metadata"]["name"] for studio in self._cluster.select(STUDIO, metadata["namespace"])}
+        for studio in sorted(studios | {studio_of(resource)}):
+            if conflict := name_conflict(metadata["name"], studio):
+                raise InvalidSpec.single("metadata.name", conflict)
 
     async def _studio(self, resource: Manifest) -> tuple[Manifest | None, Problem | None]:
         """The Assistant's Studio, made if none was named; with a problem while it does not serve."""
@@ -232,9 +258,16 @@ class AssistantPass:
         running = await self._model_service.put_running(desired.running(context, fingerprint))
         return _with(facts, training=observed, running=running)
 
-    async def _report(self, resource: Manifest, facts: AssistantFacts) -> None:
-        status = assistant_status(facts, before=resource.get("status", {}), now=self._clock.now())
-        await report(self._cluster, self._recorder, ASSISTANT, resource, status)
+    async def _report(self, resource: Manifest, facts: AssistantFacts) -> float | None:
+        """Write the status; or the seconds to wait while it would tell nothing but another place in the queue."""
+        before, now = resource.get("status", {}), self._clock.now()
+        key = (resource["metadata"]["namespace"], resource["metadata"]["name"])
+        if only_position_moved(facts, before=before, now=now) and (seconds := self._pacing.wait(key, now)):
+            return seconds
+        status = assistant_status(facts, before=before, now=now)
+        if await report(self._cluster, self._recorder, ASSISTANT, resource, status):
+            self._pacing.wrote(key, now)
+        return None
 
 
 def _settled(facts: AssistantFacts) -> bool:

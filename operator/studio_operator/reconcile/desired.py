@@ -22,6 +22,7 @@ def training(context: AssistantContext, fingerprint: str | None) -> DesiredTrain
         attempts=spec.retries + 1,
         keep_models=spec.history.models,
         keep_trainings=spec.history.trainings,
+        paused=context.spec.paused,
         engine=training_engine(context),
     )
 
@@ -40,6 +41,7 @@ def running(context: AssistantContext, fingerprint: str | None) -> DesiredRunnin
         model=spec.running.model,
         credentials=channels.name if channels else None,
         actions_url=_actions_url(context) if spec.actions else None,
+        paused=spec.paused,
         engine=running_engine(context),
     )
 

@@ -3,6 +3,7 @@
 from studio_operator.ports import Clock, Cluster, ModelService, Recorder
 from studio_operator.reconcile.assistant import AssistantPass
 from studio_operator.reconcile.content import ContentReader
+from studio_operator.reconcile.pacing import Pacing
 from studio_operator.reconcile.settings import Settings
 from studio_operator.reconcile.studio import StudioPass
 from studio_operator.runtime.keys import Key
@@ -16,7 +17,7 @@ class Reconciler:
     ) -> None:
         content = ContentReader(cluster)
         self._studio = StudioPass(cluster, recorder, clock, settings)
-        self._assistant = AssistantPass(cluster, model_service, recorder, clock, settings, content)
+        self._assistant = AssistantPass(cluster, model_service, recorder, clock, settings, content, Pacing())
 
     async def reconcile(self, key: Key) -> float | None:
         """One pass; returns in how many seconds it wants to be called again even if nothing happens, or None.

@@ -14,7 +14,7 @@ from studio_operator.components.secrets import GeneratedSecret, ReferencedSecret
 from studio_operator.ports import Cluster
 
 
-class SecretProblem(Exception):  # noqa: N818 - it becomes a condition, not a failure
+class SecretProblem(Exception):
     """A Secret cannot be used: `reason` for the condition. It may be mended without a new spec."""
 
     def __init__(self, reason: str, message: str) -> None:

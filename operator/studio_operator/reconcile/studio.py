@@ -11,6 +11,7 @@ from studio_operator.api.v1alpha1.common import InvalidSpec
 from studio_operator.api.v1alpha1.studio import Studio, parse_studio
 from studio_operator.components import (
     database,
+    environment,
     migration,
     object_store,
     running_consumer,
@@ -24,9 +25,10 @@ from studio_operator.components.context import StudioContext
 from studio_operator.components.metadata import stateful_set_name
 from studio_operator.planning.membership import studio_of
 from studio_operator.planning.scaling import running_slots
+from studio_operator.planning.stores import refused_change
 from studio_operator.ports import Clock, Cluster, Recorder
 from studio_operator.reconcile import secrets as generated
-from studio_operator.reconcile.apply import Conflict, Vanishing, apply_all, prune
+from studio_operator.reconcile.apply import Conflict, Vanishing, apply_all, owned_by, prune
 from studio_operator.reconcile.report import report
 from studio_operator.reconcile.secrets import SecretProblem
 from studio_operator.reconcile.settings import Settings
@@ -81,7 +83,10 @@ class StudioPass:
             await self._report(resource, StudioFacts(generation, version, assistants, slots, paused=True))
             return None
         context = self._context(resource, studio, slots)
-        outcome = await self._apply(resource, context)
+        wanted, used = _stores(studio), self._stores_in_use(resource, context)
+        refusal = refused_change(wanted, used)
+        refused = Outcome(problem=("StoreChangeRefused", refusal)) if refusal else None
+        outcome = refused or await self._apply(resource, context)
         facts = StudioFacts(
             generation,
             version,
@@ -90,10 +95,10 @@ class StudioPass:
             health=self._health(context),
             migration=outcome.migration or self._latest_migration(context),
             problem=outcome.problem,
-            external=_external(studio),
+            external=frozenset(component for component, external in (wanted | used).items() if external),
         )
         await self._report(resource, facts)
-        return None if _settled(facts) and not outcome.vanishing else WHILE_ROLLING
+        return None if refusal or (_settled(facts) and not outcome.vanishing) else WHILE_ROLLING
 
     def _count_assistants(self, namespace: str, name: str) -> int:
         """Assistants of this Studio that are not being deleted, whatever their mode."""
@@ -113,6 +118,24 @@ class StudioPass:
             running_slots=slots,
             training_consumers=studio.spec.training.consumers,
         )
+
+    def _stores_in_use(self, resource: Manifest, context: StudioContext) -> dict[Component, bool]:
+        """The stores that hold data, by what they left behind: pods that were told of them, or their StatefulSets."""
+        migrations = self._cluster.select(JOB, context.namespace, migration.selector(context.name))
+        migrated = [live for live in migrations if job(live, name="").succeeded]
+        orchestrators = (
+            self._cluster.cached(DEPLOYMENT, context.namespace, context.child(component.COMPONENT))
+            for component in (training_orchestrator, running_orchestrator)
+        )
+        used: dict[Component, bool] = {}
+        for live in [*migrated, *orchestrators]:
+            if live is not None and owned_by(live, resource):
+                used |= environment.stores_told(context, live["spec"]["template"]["spec"])
+        for component in (Component.DATABASE, Component.OBJECT_STORE):
+            live = self._cluster.cached(STATEFULSET, context.namespace, stateful_set_name(context, component))
+            if live is not None and owned_by(live, resource):
+                used[component] = False
+        return used
 
     async def _apply(self, resource: Manifest, context: StudioContext) -> Outcome:
         """Bring the children to what they should be, as far as the gates are open."""
@@ -192,6 +215,9 @@ def _settled(facts: StudioFacts) -> bool:
     return facts.migration.failed or (bool(facts.health) and all(health.ready for health in facts.health.values()))
 
 
-def _external(studio: Studio) -> frozenset[Component]:
-    pairs = ((Component.DATABASE, studio.spec.database), (Component.OBJECT_STORE, studio.spec.object_store))
-    return frozenset(component for component, setting in pairs if setting.external is not None)
+def _stores(studio: Studio) -> dict[Component, bool]:
+    """Whether each store is wanted as an external one."""
+    return {
+        Component.DATABASE: studio.spec.database.external is not None,
+        Component.OBJECT_STORE: studio.spec.object_store.external is not None,
+    }

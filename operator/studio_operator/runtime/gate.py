@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 
-class NotLeader(Exception):  # noqa: N818 it is a state
+class NotLeader(Exception):
     """This process does not hold the lease (any more): nothing was written, or nobody knows whether it was."""
 
 

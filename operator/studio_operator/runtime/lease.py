@@ -25,7 +25,7 @@ HOLD_SECONDS = 10.0
 RETRY_SECONDS = 2.0
 
 
-class LeaseLost(Exception):  # noqa: N818 it is a state
+class LeaseLost(Exception):
     """Somebody else holds the lease, or it could not be renewed in time: this process must end."""
 
 

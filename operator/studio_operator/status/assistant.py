@@ -40,6 +40,7 @@ class AssistantFacts:
     namespace: str
     generation: int
     mode: str = "Always"
+    trigger: str = "OnChange"
     fingerprint: str | None = None
     warnings: tuple[str, ...] = ()
     spec_problem: Problem | None = None
@@ -78,6 +79,17 @@ def assistant_status(facts: AssistantFacts, *, before: Mapping[str, Any], now: d
     if facts.fingerprint:
         status["fingerprint"] = facts.fingerprint
     return status | _training(facts) | _model(facts) | _run(facts)
+
+
+def only_position_moved(facts: AssistantFacts, *, before: Mapping[str, Any], now: datetime) -> bool:
+    """Whether the status would differ from `before`, and in nothing but the place in the queue."""
+    training = facts.training.training if facts.training else None
+    if facts.training is None or training is None:
+        return False
+    shown = before.get("training", {}).get("position")
+    as_shown = facts.training.model_copy(update={"training": training.model_copy(update={"position": shown})})
+    unmoved = assistant_status(replace(facts, training=as_shown), before=before, now=now)
+    return training.position != shown and unmoved == before
 
 
 def _steps(facts: AssistantFacts, old: Sequence[dict[str, Any]]) -> dict[str, Condition]:
@@ -122,8 +134,18 @@ def _trained(facts: AssistantFacts) -> Condition:
         return false("Trained", "ContentNotReady", facts.content_problem.message)
     training = facts.training.training
     if training is None:
-        return false("Trained", "NotRequested", "no training of this content was asked for yet")
+        return false("Trained", "NotRequested", _how_to_request(facts))
     return false("Trained", *_untrained(training))
+
+
+def _how_to_request(facts: AssistantFacts) -> str:
+    if facts.trigger != "Manual":
+        return "no training of this content was asked for yet"
+    return (
+        "spec.training.trigger is Manual and no training of this content was asked for: "
+        f'POST {{"assistant": "{facts.name}"}} to /v1/trainings of the training orchestrator, '
+        "or set spec.training.trigger to OnChange"
+    )
 
 
 def _untrained(training: TrainingView) -> tuple[str, str]:
@@ -166,7 +188,7 @@ def _summary(facts: AssistantFacts, steps: Mapping[str, Condition], before: Mapp
     summary = [ready, _available(steps)]
     if stalled:
         summary.append(stalled)
-    elif not ready.status:
+    elif not ready.status and not _rests(facts, ready):
         summary.append(true("Reconciling", ready.reason, ready.message))
     if facts.unreachable:
         summary.append(true("Degraded", facts.unreachable.reason, facts.unreachable.message))
@@ -174,6 +196,11 @@ def _summary(facts: AssistantFacts, steps: Mapping[str, Condition], before: Mapp
         message = "the engine keeps conversations in memory: it could not use its database; they are lost when it stops"
         summary.append(true("Degraded", "TrackersNotDurable", message))
     return summary
+
+
+def _rests(facts: AssistantFacts, ready: Condition) -> bool:
+    """Whether it is somebody's turn to ask for a training: nothing is wrong, and nothing is under way."""
+    return ready.reason == "Cancelled" or (ready.reason == "NotRequested" and facts.trigger == "Manual")
 
 
 def _nothing_new(facts: AssistantFacts, before: Mapping[str, Any]) -> bool:

@@ -16,7 +16,7 @@ REFETCH_SECONDS = 30.0
 MAX_AGE_SECONDS = 3600.0
 
 
-class KeysUnavailable(Exception):  # noqa: N818
+class KeysUnavailable(Exception):
     """The keys could not be fetched, so nobody can be told from anybody."""
 
 

@@ -19,7 +19,7 @@ LEEWAY_SECONDS = 10
 MAX_TOKEN = 16 * 1024
 
 
-class InvalidToken(Exception):  # noqa: N818
+class InvalidToken(Exception):
     """The token proves nothing: malformed, expired, for somebody else, or not signed by the cluster."""
 
 

@@ -1,7 +1,5 @@
 """What the API server's refusals mean. Nothing outside `studio.kube` sees an exception of the client library."""
 
-# ruff: noqa: N818 (they are answers of the server, named as it names them)
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -46,7 +46,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(Exception):
     """A request that cannot be granted; `detail` names the field and the remedy."""
 
     def __init__(self, status: int, detail: str) -> None:

@@ -32,11 +32,11 @@ class QueueError(Exception):
     """Base of what the queue refuses."""
 
 
-class LeaseLost(QueueError):  # noqa: N818
+class LeaseLost(QueueError):
     """The caller does not hold the item any more: it must stop writing about it, and stop acting for it."""
 
 
-class IllegalTransition(QueueError):  # noqa: N818
+class IllegalTransition(QueueError):
     """The item cannot go from its state to the wanted one."""
 
 

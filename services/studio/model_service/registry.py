@@ -18,7 +18,7 @@ Side = Literal["training", "running"]
 KIND: dict[Side, Kind] = {"training": "training", "running": "run"}
 
 
-class Removing(Exception):  # noqa: N818
+class Removing(Exception):
     """The assistant is being removed, or was: nothing may be wanted of it any more."""
 
 

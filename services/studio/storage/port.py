@@ -9,11 +9,11 @@ class StorageError(Exception):
     """The store refused or did not answer."""
 
 
-class ObjectMissing(StorageError):  # noqa: N818
+class ObjectMissing(StorageError):
     """There is no object under the key."""
 
 
-class ObjectTooLarge(StorageError):  # noqa: N818
+class ObjectTooLarge(StorageError):
     """The object is larger than the caller reads."""
 
 

@@ -44,7 +44,7 @@ class Problem:
         return f"{self.path}: {self.message}"
 
 
-class InvalidSpec(ValueError):  # noqa: N818 - named after the condition reason that it becomes
+class InvalidSpec(ValueError):
     """A custom resource that cannot be acted on; `problems` is never empty."""
 
     def __init__(self, problems: list[Problem]) -> None:

@@ -82,7 +82,11 @@ class Database(Model):
     model_config = rules(exactly_one_rule("embedded", "external"))
 
     embedded: EmbeddedDatabase | None = Field(default=None, description="One small pod, for trying and small teams.")
-    external: ExternalDatabase | None = Field(default=None, description="A server that somebody else runs.")
+    external: ExternalDatabase | None = Field(
+        default=None,
+        description="A server that somebody else runs. One Studio per PostgreSQL server: the names of its databases "
+        "and roles are the same in every Studio.",
+    )
 
     @model_validator(mode="after")
     def _one_server(self) -> Self:

@@ -14,7 +14,7 @@ from studio.model_service.running import service_object
 log = structlog.get_logger(__name__)
 
 
-class Overtaken(Exception):  # noqa: N818
+class Overtaken(Exception):
     """Somebody with a higher fence, or a newer view, has written the Service: look again before writing."""
 
 

@@ -8,6 +8,7 @@ import pytest
 from tests.unit.operator.reconcile.world import FILES, TEAM, World
 
 from studio.contract import labels
+from studio.contract.model_service import TrainingState
 from studio.kube import ASSISTANT, CONFIGMAP, DEPLOYMENT, SERVICE, STUDIO, Forbidden, KubeError, Manifest
 from studio_operator.ports import Refused, Unreachable
 from studio_operator.reconcile.finalize import FINALIZER
@@ -201,6 +202,16 @@ class TestBadInput:
         await world.settle()
         assert world.conditions(ASSISTANT, "concierge")["Ready"] == READY
 
+    async def test_a_name_that_is_a_part_of_another_studio_is_refused_until_that_is_gone(self, world: World) -> None:
+        world.put(STUDIO, "atelier")
+        world.put_assistant("atelier-database")
+        await world.look_at(ASSISTANT, "atelier-database")
+        assert world.conditions(ASSISTANT, "atelier-database")["Stalled"] == ("True", "InvalidSpec")
+        assert "a part of the Studio 'atelier'" in world.message(ASSISTANT, "atelier-database", "Stalled")
+        world.kube.remove(STUDIO, TEAM, "atelier")
+        await world.settle()
+        assert "Stalled" not in world.conditions(ASSISTANT, "atelier-database")
+
     @pytest.mark.parametrize("name", ["studio-database", "x-actions", "studio-migration-1", "a" * 41])
     async def test_colliding_and_long_names_are_refused(self, world: World, name: str) -> None:
         world.put_assistant(name)
@@ -336,6 +347,84 @@ class TestActions:
         assert await world.look_at(ASSISTANT, "concierge") is not None
         conditions = world.conditions(ASSISTANT, "concierge")
         assert (conditions["Ready"], conditions["Available"][0]) == (("False", "RollingOut"), "True")
+
+
+async def test_a_place_in_the_queue_is_told_every_ten_seconds_and_a_state_at_once(world: World) -> None:
+    world.put_assistant()
+    await world.settle()
+    known = world.model_service.of("concierge")
+
+    def place() -> int | None:
+        return world.status(ASSISTANT, "concierge")["training"].get("position")
+
+    def move(**changes: Any) -> None:
+        known.trainings[-1] = known.trainings[-1].model_copy(update=changes)
+
+    move(position=9)
+    world.clock.advance(10)
+    await world.look_at(ASSISTANT, "concierge")
+    assert place() == 9
+    move(position=8)
+    again = await world.look_at(ASSISTANT, "concierge")
+    assert (place(), again) == (9, 9.0)
+    world.clock.advance(10)
+    await world.look_at(ASSISTANT, "concierge")
+    assert place() == 8
+    move(position=None, state=TrainingState.RUNNING, reason="Training")
+    await world.look_at(ASSISTANT, "concierge")
+    assert world.status(ASSISTANT, "concierge")["training"]["state"] == "Running"
+
+
+async def test_trigger_manual_waits_for_a_request(world: World) -> None:
+    world.put_assistant(training={"trigger": "Manual"})
+    await world.settle()
+    conditions = world.conditions(ASSISTANT, "concierge")
+    assert conditions["Trained"] == conditions["Ready"] == ("False", "NotRequested")
+    assert not {"Reconciling", "Stalled"} & conditions.keys()
+    assert len(world.model_service.handed_over) == 1
+    assert await world.look_at(ASSISTANT, "concierge") is None
+
+
+class TestPause:
+    """`spec.paused` reaches the orchestrators, and nothing else happens."""
+
+    async def test_what_waits_in_the_queues_is_held(self, world: World) -> None:
+        world.put_assistant()
+        await world.settle()
+        fingerprint = world.status(ASSISTANT, "concierge")["fingerprint"]
+        world.put_assistant(paused=True, source={"files": {**FILES, "nlu.yml": "nlu: []"}})
+        assert await world.look_at(ASSISTANT, "concierge") is None
+        known = world.model_service.of("concierge")
+        assert known.training is not None
+        assert known.running is not None
+        assert (known.training.paused, known.running.paused) == (True, True)
+        assert known.training.fingerprint == known.running.fingerprint == fingerprint
+        world.put_assistant()
+        await world.settle()
+        known = world.model_service.of("concierge")
+        assert known.training is not None
+        assert known.running is not None
+        assert (known.training.paused, known.running.paused) == (False, False)
+
+    async def test_nobody_is_told_of_an_assistant_whose_studio_never_served(self, world: World) -> None:
+        world.put_assistant(paused=True)
+        assert await world.look_at(ASSISTANT, "concierge") is None
+        world.put(STUDIO, "studio")
+        assert await world.look_at(ASSISTANT, "concierge") is None
+        assert world.model_service.assistants == {}
+        assert world.conditions(ASSISTANT, "concierge")["Paused"] == ("True", "SpecPaused")
+
+    async def test_an_orchestrator_that_does_not_answer_is_told_later(self, world: World) -> None:
+        await served(world)
+        world.put_assistant(paused=True)
+        world.model_service.error = Unreachable("connection refused")
+        assert await world.look_at(ASSISTANT, "concierge") is not None
+        assert world.conditions(ASSISTANT, "concierge")["Paused"] == ("True", "SpecPaused")
+        world.model_service.error = None
+        assert await world.look_at(ASSISTANT, "concierge") is None
+        known = world.model_service.of("concierge")
+        assert known.training is not None
+        assert known.training.paused
 
 
 async def test_paused_changes_nothing_and_says_so(world: World) -> None:

@@ -189,6 +189,103 @@ async def test_an_external_store_takes_the_place_of_the_embedded_one(world: Worl
     assert (conditions["Ready"], conditions["DatabaseReady"]) == (("True", "Ready"), ("True", "External"))
 
 
+EXTERNAL_STORES = {
+    "database": {"external": {"secretRef": {"name": "pg"}}},
+    "objectStore": {
+        "external": {"endpoint": "https://s3.example.com", "bucket": "bots", "secretRef": {"name": "bucket"}}
+    },
+}
+
+
+def put_external_secrets(world: World, **changes: str) -> None:
+    keys = {"pg": ("host", "port", "user", "password", "sslmode"), "bucket": ("access-key", "secret-key")}
+    for name, held in keys.items():
+        data = dict.fromkeys(held, "eA==") | {key: changes[key] for key in held if key in changes}
+        metadata = {"name": name, "namespace": TEAM}
+        world.kube.put({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data})
+
+
+@pytest.mark.parametrize("field", ["database", "objectStore"])
+class TestStoreChange:
+    """Data is not moved: a Studio keeps the kind of store that it began with."""
+
+    async def test_embedded_to_external_is_refused_and_nothing_is_touched(self, world: World, field: str) -> None:
+        world.put(STUDIO, "studio")
+        await world.settle()
+        put_external_secrets(world)
+        await self._refused(world, field, **{field: EXTERNAL_STORES[field]})
+        await self._back_again(world)
+
+    async def test_external_to_embedded_is_refused_and_nothing_is_touched(self, world: World, field: str) -> None:
+        put_external_secrets(world)
+        world.put(STUDIO, "studio", **EXTERNAL_STORES)
+        await world.settle()
+        assert world.names(STATEFULSET) == []
+        await self._refused(world, field, **{name: spec for name, spec in EXTERNAL_STORES.items() if name != field})
+        await self._back_again(world, **EXTERNAL_STORES)
+
+    async def test_it_is_refused_while_the_stateful_sets_are_away(self, world: World, field: str) -> None:
+        world.put(STUDIO, "studio")
+        await world.settle()
+        for name in world.names(STATEFULSET):
+            world.kube.remove(STATEFULSET, TEAM, name)
+        await self._refused(world, field, **{field: EXTERNAL_STORES[field]})
+
+    async def test_before_there_is_data_it_is_allowed(self, world: World, field: str) -> None:
+        world.put(STUDIO, "studio", **EXTERNAL_STORES)
+        await world.look_at_all()
+        world.put(STUDIO, "studio", **{name: spec for name, spec in EXTERNAL_STORES.items() if name != field})
+        put_external_secrets(world)
+        await world.settle()
+        assert world.conditions(STUDIO, "studio")["Ready"] == ("True", "Ready")
+
+    async def _refused(self, world: World, field: str, **spec: Any) -> None:
+        world.put(STUDIO, "studio", **spec)
+        world.kube.requests.clear()
+        assert await world.look_at(STUDIO, "studio") is None
+        assert [request.verb for request in world.kube.writes()] == ["apply_status"]
+        conditions = world.conditions(STUDIO, "studio")
+        assert conditions["Stalled"] == ("True", "StoreChangeRefused")
+        assert (conditions["Ready"], conditions["Available"]) == (
+            ("False", "StoreChangeRefused"),
+            ("True", "Available"),
+        )
+        assert world.message(STUDIO, "studio", "Stalled").startswith(f"spec.{field}: ")
+        assert conditions["MigrationSucceeded"] == ("True", "Succeeded")
+
+    async def _back_again(self, world: World, **spec: Any) -> None:
+        world.put(STUDIO, "studio", **spec)
+        await world.settle()
+        assert world.conditions(STUDIO, "studio")["Ready"] == ("True", "Ready")
+
+
+async def test_changed_credentials_of_external_stores_roll_their_readers(world: World) -> None:
+    put_external_secrets(world)
+    world.put(STUDIO, "studio", **EXTERNAL_STORES)
+    await world.settle()
+
+    def digests() -> dict[str, str]:
+        templates = {name: world.get(DEPLOYMENT, name)["spec"]["template"] for name in world.names(DEPLOYMENT)}
+        return {name: it["metadata"]["annotations"][labels.CONFIG_DIGEST] for name, it in templates.items()}
+
+    before, migrations = digests(), world.names(JOB)
+    put_external_secrets(world, **{"secret-key": "bmV3"})
+    await world.settle()
+    after = digests()
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"studio-training-orchestrator", "studio-running-orchestrator"}
+    assert world.names(JOB) == migrations
+
+    put_external_secrets(world, **{"secret-key": "bmV3", "password": "bmV3"})
+    await world.settle()
+    assert world.names(JOB) != migrations
+
+    world.kube.remove(SECRET, TEAM, "pg")
+    assert await world.look_at(STUDIO, "studio") is not None
+    conditions = world.conditions(STUDIO, "studio")
+    assert (conditions["Stalled"], conditions["Available"]) == (("True", "SecretMissing"), ("True", "Available"))
+
+
 async def test_a_changed_secret_rolls_its_readers_and_is_never_overwritten(world: World) -> None:
     world.put(STUDIO, "studio")
     await world.settle()

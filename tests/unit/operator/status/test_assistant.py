@@ -14,7 +14,7 @@ from studio.contract.model_service import (
     TrainingState,
     TrainingView,
 )
-from studio_operator.status.assistant import AssistantFacts, Problem, assistant_status
+from studio_operator.status.assistant import AssistantFacts, Problem, assistant_status, only_position_moved
 from studio_operator.status.health import Health
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -133,9 +133,9 @@ TABLE: dict[str, tuple[AssistantFacts, dict[str, tuple[str, str] | None]]] = {
             "Reconciling": None,
         },
     ),
-    "a cancelled training is not stalled": (
+    "a cancelled training is neither stalled nor under way": (
         facts(training=untrained(TrainingState.CANCELLED), running=OLD_SERVES),
-        {"Ready": ("False", "Cancelled"), "Stalled": None},
+        {"Ready": ("False", "Cancelled"), "Stalled": None, "Reconciling": None},
     ),
     "unreadable content, the old model answers": (
         facts(fingerprint=None, content_problem=BAD, training=NOTHING_TRAINED, running=OLD_SERVES),
@@ -160,6 +160,20 @@ TABLE: dict[str, tuple[AssistantFacts, dict[str, tuple[str, str] | None]]] = {
     "waiting for somebody to ask for a training": (
         facts(training=NOTHING_TRAINED, running=NOTHING_RUNS),
         {"Trained": ("False", "NotRequested"), "Ready": ("False", "NotRequested")},
+    ),
+    "trigger Manual waits for a person, and nothing is under way": (
+        facts(trigger="Manual", training=NOTHING_TRAINED, running=NOTHING_RUNS),
+        {
+            "Trained": ("False", "NotRequested"),
+            "Ready": ("False", "NotRequested"),
+            "Available": ("False", "NoModel"),
+            "Reconciling": None,
+            "Stalled": None,
+        },
+    ),
+    "trigger Manual waits for a person, and the old model answers": (
+        facts(trigger="Manual", training=NOTHING_TRAINED, running=OLD_SERVES),
+        {"Ready": ("False", "NotRequested"), "Available": ANSWERS, "Reconciling": None, "Stalled": None},
     ),
     "mode Never needs no run": (
         facts(mode="Never", running=NOTHING_RUNS),
@@ -256,6 +270,33 @@ def test_the_queue_position_is_told() -> None:
     status = status_of(facts(training=untrained(TrainingState.QUEUED, position=3), running=NOTHING_RUNS))
     assert status["training"]["position"] == 3
     assert any("place 3 in the queue" in c["message"] for c in status["conditions"])
+
+
+def queued(position: int | None, **changes: Any) -> AssistantFacts:
+    return facts(training=untrained(TrainingState.QUEUED, position=position, **changes), running=NOTHING_RUNS)
+
+
+@pytest.mark.parametrize(
+    ("seen", "moved"),
+    [
+        (queued(2), True),
+        (queued(3), False),
+        (queued(None), True),
+        (queued(2, message="QuotaExceeded"), False),
+        (facts(training=untrained(TrainingState.RUNNING), running=NOTHING_RUNS), False),
+        (facts(training=untrained(TrainingState.QUEUED, position=2), running=OLD_SERVES), False),
+        (not_heard(unreachable=SILENT), False),
+    ],
+)
+def test_a_place_in_the_queue_that_moved_alone_is_told_apart(seen: AssistantFacts, moved: bool) -> None:
+    assert only_position_moved(seen, before=status_of(queued(3)), now=NOW) is moved
+
+
+def test_how_to_request_a_training_is_told() -> None:
+    conditions = status_of(facts(trigger="Manual", training=NOTHING_TRAINED, running=NOTHING_RUNS))["conditions"]
+    (message,) = [c["message"] for c in conditions if c["type"] == "Trained"]
+    assert '{"assistant": "c"}' in message
+    assert "set spec.training.trigger to OnChange" in message
 
 
 def test_what_answers_is_shown_with_its_model() -> None:
