@@ -55,12 +55,13 @@ class Kubectl:
         found: dict[str, Any] | None = json.loads(output) if output.strip() else None
         return found
 
-    def apply(self, manifest: str, *, namespace: str = "default") -> None:
+    def apply(self, manifest: str, *, namespace: str | None = None) -> None:
         """Server-side apply of YAML or JSON text; fields of other managers are taken over.
 
         `namespace` is for objects that name none.
         """
-        self.run("-n", namespace, "apply", "--server-side", "--force-conflicts", "-f", "-", stdin=manifest)
+        scope = ("-n", namespace) if namespace else ()
+        self.run(*scope, "apply", "--server-side", "--force-conflicts", "-f", "-", stdin=manifest)
 
     def command(self, *arguments: str) -> Sequence[str]:
         """The argument list of one call, for those who start a process of their own."""

@@ -50,6 +50,7 @@ class FakeModelService:
         self.error: ModelServiceError | None = None
         self.durable: bool | None = None
         self.stubborn = False
+        self.waiting_seconds = 0.0
 
     async def put_training(self, desired: DesiredTraining) -> ObservedTraining:
         self._begin()
@@ -98,7 +99,8 @@ class FakeModelService:
         if not self.stubborn:
             self.assistants.pop(uid, None)
         self.lifeline.after_step()
-        return [Removal(gone=not self.stubborn, message="a run is stopping"), Removal(gone=True)]
+        waits = Removal(gone=not self.stubborn, message="a run is stopping", waiting_seconds=self.waiting_seconds)
+        return [waits, Removal(gone=True)]
 
     # What tests do to it.
 

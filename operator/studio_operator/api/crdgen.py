@@ -142,11 +142,14 @@ def root_schema(definition: Definition) -> Schema:
         # The API server describes it itself, and accepts nothing but the type here.
         "metadata": {"type": "object"},
     }
-    parts = {"spec": definition.spec, "status": definition.status}
+    spec = structural(definition.spec)
+    if not definition.spec_required:
+        # Server-side apply leaves null where it removes the last field that its manager owned.
+        spec["nullable"] = True
     return {
         "type": "object",
         "description": definition.description,
-        "properties": properties | {name: structural(model) for name, model in parts.items()},
+        "properties": properties | {"spec": spec, "status": structural(definition.status)},
         **({"required": ["spec"]} if definition.spec_required else {}),
         "x-kubernetes-validations": [
             {

@@ -70,7 +70,7 @@ class StudioContext:
 
 @dataclass(frozen=True)
 class AssistantContext:
-    """One Assistant: `images` with the overrides of its Studio."""
+    """One Assistant: `images` with the overrides of its Studio, `secret_digests` by name of the Secret."""
 
     name: str
     namespace: str
@@ -79,6 +79,7 @@ class AssistantContext:
     studio_name: str
     version: str
     images: Images
+    secret_digests: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def own_images(self) -> Images:

@@ -7,6 +7,7 @@ from prometheus_client import Counter
 
 from studio.contract import labels
 from studio.kube import Kind, Manifest, kind_of
+from studio.kube.errors import Invalid
 from studio_operator.planning.drift import difference, stamped
 from studio_operator.ports import Cluster
 
@@ -71,6 +72,26 @@ async def _apply_one(cluster: Cluster, owner: Manifest, body: Manifest) -> None:
     else:
         return
     WRITES.labels(kind.kind, why).inc()
+    try:
+        await cluster.apply(body)
+    except Invalid:
+        if live is None:
+            raise
+        await _take_over(cluster, kind, live, body)
+
+
+async def _take_over(cluster: Cluster, kind: Kind, live: Manifest, body: Manifest) -> None:
+    """Replace the lists of the spec whole, where applying would only add to what somebody else put into them.
+
+    An edited Service port is such a case: ports merge by number, so an apply leaves two of one name, which is invalid.
+    Raises Invalid when the spec itself is what the API server refuses.
+    """
+    metadata = live["metadata"]
+    log.warning("take over", kind=kind.kind, namespace=metadata["namespace"], name=metadata["name"])
+    WRITES.labels(kind.kind, "take-over").inc()
+    patch = {"spec": body["spec"]}
+    version = metadata["resourceVersion"]
+    await cluster.patch(kind, metadata["namespace"], metadata["name"], patch, resource_version=version)
     await cluster.apply(body)
 
 

@@ -19,7 +19,7 @@ from studio_operator.components.context import AssistantContext
 from studio_operator.components.secrets import referenced_by_assistant
 from studio_operator.planning.content import ContentProblem
 from studio_operator.planning.membership import DEFAULT_STUDIO, names_a_studio, studio_of
-from studio_operator.ports import Clock, Cluster, ModelService, ModelServiceError, Recorder, Refused
+from studio_operator.ports import Clock, Cluster, ModelService, ModelServiceError, Recorder, Refused, Unreachable
 from studio_operator.reconcile import desired, secrets
 from studio_operator.reconcile.apply import Conflict, Vanishing, apply_all, prune
 from studio_operator.reconcile.content import ContentReader, Reading
@@ -95,7 +95,7 @@ class AssistantPass:
             await self._model_service.put_running(desired.running(context, fingerprint))
         except (InvalidSpec, ModelServiceError) as error:
             log.warning("pause not passed on", namespace=metadata["namespace"], name=metadata["name"], why=str(error))
-            return WHILE_UNREACHABLE
+            return WHILE_UNREACHABLE if isinstance(error, Unreachable) else WHILE_CHANGING
         return None
 
     async def _stop_if_studio_is_gone(self, resource: Manifest) -> bool:
@@ -165,6 +165,11 @@ class AssistantPass:
         except InvalidSpec as error:
             message = f"Studio {studio['metadata']['name']}: {error}"
             return _with(facts, studio_problem=Problem("StudioNotReady", message, waiting=True)), WHILE_CHANGING
+        try:
+            digests = await secrets.check(self._cluster, context.namespace, referenced_by_assistant(context.spec))
+        except secrets.SecretProblem as error:
+            return _with(facts, spec_problem=Problem(error.reason, str(error), waiting=True)), WHILE_CHANGING
+        context = replace(context, secret_digests=digests)
         facts, again = await self._with_children(resource, context, facts)
         if again is not None:
             return facts, again
@@ -179,12 +184,9 @@ class AssistantPass:
         """The objects that are the operator's own to write; with a time to look again when the pass ends here."""
         try:
             await self._refuse_foreign_service(context)
-            await secrets.check(self._cluster, context.namespace, referenced_by_assistant(context.spec))
             return await self._with_actions(resource, context, facts), None
         except Conflict as conflict:
             problem = Problem("Conflict", str(conflict))
-        except secrets.SecretProblem as error:
-            problem = Problem(error.reason, str(error), waiting=True)
         except (Forbidden, Invalid) as refusal:
             message = f"the API server refused an object of this Assistant: {refusal.message}"
             problem = Problem("ApplyRefused", message)

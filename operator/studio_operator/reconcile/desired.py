@@ -40,6 +40,7 @@ def running(context: AssistantContext, fingerprint: str | None) -> DesiredRunnin
         mode=spec.running.mode,
         model=spec.running.model,
         credentials=channels.name if channels else None,
+        credentials_digest=context.secret_digests.get(channels.name) if channels else None,
         actions_url=_actions_url(context) if spec.actions else None,
         paused=spec.paused,
         engine=running_engine(context),

@@ -15,6 +15,8 @@ FINALIZER = f"{labels.GROUP}/finalizer"
 # The way out when the orchestrators will never answer again: deletion then no longer waits for them.
 FORCE_DELETE = f"{labels.GROUP}/force-delete"
 LOOK_AGAIN = 1.0
+# A consumer ends a Job within its grace period. One that takes longer than this is not there: its Jobs go without it.
+PATIENCE_SECONDS = 60.0
 ORCHESTRATORS = (Component.TRAINING_ORCHESTRATOR, Component.RUNNING_ORCHESTRATOR)
 
 
@@ -43,16 +45,18 @@ async def finalize(cluster: Cluster, model_service: ModelService, assistant: Man
         answers = await model_service.remove(
             namespace, studio_of(assistant), name, metadata["uid"], delete_data=delete_data
         )
-        waiting = [answer.message for answer in answers if not answer.gone]
+        waiting = [answer for answer in answers if not answer.gone]
+        if any(answer.waiting_seconds > PATIENCE_SECONDS for answer in waiting):
+            await remove_model_service_objects(cluster, assistant)
         if waiting:
-            log.info("finalize", namespace=namespace, name=name, waits_for=waiting)
+            log.info("finalize", namespace=namespace, name=name, waits_for=[answer.message for answer in waiting])
             return LOOK_AGAIN
     done = await _set_finalizers(cluster, assistant, [f for f in metadata["finalizers"] if f != FINALIZER])
     return None if done else LOOK_AGAIN
 
 
 async def remove_model_service_objects(cluster: Cluster, assistant: Manifest) -> None:
-    """Delete the Jobs and the Service of an assistant whose Studio is gone: nobody else is left to do it."""
+    """Delete the Jobs and the Service of an assistant for which nobody else is left to do it."""
     metadata = assistant["metadata"]
     wanted = {labels.ASSISTANT: metadata["name"], labels.MANAGED_BY: labels.MANAGED_BY_MODEL_SERVICE}
     for kind in (JOB, SERVICE):

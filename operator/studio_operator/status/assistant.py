@@ -84,12 +84,11 @@ def assistant_status(facts: AssistantFacts, *, before: Mapping[str, Any], now: d
 def only_position_moved(facts: AssistantFacts, *, before: Mapping[str, Any], now: datetime) -> bool:
     """Whether the status would differ from `before`, and in nothing but the place in the queue."""
     training = facts.training.training if facts.training else None
-    if facts.training is None or training is None:
-        return False
     shown = before.get("training", {}).get("position")
+    if facts.training is None or training is None or training.position == shown:
+        return False
     as_shown = facts.training.model_copy(update={"training": training.model_copy(update={"position": shown})})
-    unmoved = assistant_status(replace(facts, training=as_shown), before=before, now=now)
-    return training.position != shown and unmoved == before
+    return assistant_status(replace(facts, training=as_shown), before=before, now=now) == before
 
 
 def _steps(facts: AssistantFacts, old: Sequence[dict[str, Any]]) -> dict[str, Condition]:
@@ -195,6 +194,8 @@ def _summary(facts: AssistantFacts, steps: Mapping[str, Condition], before: Mapp
     elif facts.running and facts.running.trackers_durable is False:
         message = "the engine keeps conversations in memory: it could not use its database; they are lost when it stops"
         summary.append(true("Degraded", "TrackersNotDurable", message))
+    elif facts.running and facts.running.problem_reason:
+        summary.append(true("Degraded", facts.running.problem_reason, facts.running.problem or ""))
     return summary
 
 

@@ -110,7 +110,7 @@ def transitions(before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]
     ]
     present = {new["type"] for new in after}
     ended = [
-        Transition(old["type"], f"{old['type']}Ended", f"{old['type']} ended: {old['reason']}", warning=False)
+        Transition(old["type"], f"{old['type']}Ended", f"ended: {old['reason']}", warning=False)
         for old in before
         if old["type"] in ONLY_WHILE_TRUE and old["type"] not in present and old["type"] != "Reconciling"
     ]

@@ -103,6 +103,9 @@ class DesiredRunning(AssistantIdentity):
     mode: str = "Always"
     model: str = Field(default="latest", description="`latest` or a model version")
     credentials: str | None = Field(default=None, description="Secret whose key credentials.yml holds the channels")
+    credentials_digest: str | None = Field(
+        default=None, description="sha256 (hex) of that Secret's content: other channels take a new run; null: not told"
+    )
     actions_url: str | None = None
     paused: bool = False
     engine: EnginePod
@@ -172,13 +175,18 @@ class ObservedRunning(Message):
         default=None,
         description="whether the serving engine keeps its conversations in PostgreSQL; null: not known yet",
     )
+    problem_reason: str | None = Field(
+        default=None, description="why the Service of the assistant cannot be written, such as Conflict or Forbidden"
+    )
+    problem: str | None = Field(default=None, description="the same as a sentence; null: nothing is wrong with it")
 
 
 class Removal(Message):
     """The answer to DELETE /v1/assistants/{name}?uid=…&delete_data=…: `gone` when nothing is left to stop or clean."""
 
     gone: bool
-    message: str = ""
+    message: str = Field(default="", description="what is waited for")
+    waiting_seconds: float = Field(default=0.0, description="since the removal was first asked for; 0 once gone")
 
 
 class Change(Message):
@@ -233,6 +241,10 @@ class TrackerStore(Message):
     db_schema: str
     username: str
     password: str
+    sslmode: str = Field(default="prefer", description="as libpq knows it: disable, prefer, require, verify-full")
+    ca: str | None = Field(
+        default=None, description="PEM of the authority to trust with verify-full; null: the system's"
+    )
 
 
 class RunTicket(Message):

@@ -10,6 +10,8 @@ from typing import Self
 import asyncpg
 import structlog
 
+from studio.waiting import wait_at_most
+
 log = structlog.get_logger(__name__)
 
 # How often an idle connection is asked whether it still lives, and how long the answer may take.
@@ -60,8 +62,7 @@ class Listener:
     async def wait(self, timeout: float) -> list[Notification]:  # noqa: ASYNC109
         """What was notified, without duplicates and in order; an empty list after `timeout` seconds."""
         limit = timeout if self.connected else min(timeout, self._poll)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), limit)
+        await wait_at_most(self._wake, limit)
         self._wake.clear()
         notes = list(self._pending)
         self._pending.clear()
@@ -93,8 +94,7 @@ class Listener:
             self.connected = True
             self._add("", "")
             while not self._lost.is_set():
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._lost.wait(), PROBE_SECONDS)
+                await wait_at_most(self._lost, PROBE_SECONDS)
                 if not self._lost.is_set():
                     await conn.fetchval("select 1", timeout=PROBE_TIMEOUT)
         finally:

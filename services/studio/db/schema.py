@@ -72,6 +72,7 @@ assistants = Table(
     Column("running", JSONB),
     _flag("removing"),
     _flag("delete_data"),
+    _moment("removing_since"),
     _moment("removed_at"),
     # What the Service of the assistant was last seen to select: a run, and why it could not be written.
     Column("serving", Text),

@@ -16,7 +16,7 @@ from studio.contract import labels, names
 from studio.kube import AlreadyExists, Forbidden, Invalid, Kube, KubeError, Manifest, NotFound
 from studio.kube.kinds import EVENT, JOB
 from studio.model_service import engine_log
-from studio.model_service.attempts import Again, GiveUp, History, Lost, decode, encode
+from studio.model_service.attempts import Again, Ending, GiveUp, History, Lost, decode, encode
 from studio.model_service.item_watch import ItemWatch
 from studio.model_service.jobs.parts import HISTORY, Attempt, Site
 from studio.model_service.orchestrator_client import OrchestratorClient, OrchestratorError
@@ -158,9 +158,13 @@ class Attendant(ABC):
         verdict = self.next_attempt(history)
         text = await self.read_log(scene.pod)
         if isinstance(verdict, GiveUp):
-            words = engine_log.extract(text) if loss.ending == "Crashed" else ""
-            message = "\n".join(part for part in (loss.message, words) if part)
-            await self.fail(scene, Fail(verdict.reason, message), log_text=text)
+            # Who was killed for memory had no time to say so: the end of the log would only mislead.
+            if loss.reason == Ending.OUT_OF_MEMORY:
+                failure = Fail(loss.reason, loss.message)
+            else:
+                words = engine_log.extract(text) if loss.ending is Ending.CRASHED else ""
+                failure = Fail(verdict.reason, "\n".join(part for part in (loss.message, words) if part))
+            await self.fail(scene, failure, log_text=text)
             return False
         await self.archive(scene, text)
         await self.retire(scene.job, ttl=FAILURE_TTL, history=history)

@@ -27,9 +27,10 @@ from studio.model_service.jobs.parts import Site
 from studio.model_service.orchestrator_client import OrchestratorClient
 from studio.model_service.queue import ITEM_CHANNEL, Kind, LeaseLost, Queue
 from studio.model_service.running_strategy import RunAttendant
-from studio.model_service.tenure import Tenure, wait_at_most
+from studio.model_service.tenure import Tenure
 from studio.model_service.training_strategy import TrainingAttendant
 from studio.settings import DatabaseSettings, ProcessSettings, required
+from studio.waiting import wait_at_most
 
 log = structlog.get_logger(__name__)
 

@@ -55,6 +55,14 @@ class Refused(Exception):
         self.detail = detail
 
 
+# The last one alone would do, but what is left to it is raised again after the answer: the server would log a traceback
+# for every request while the database restarts.
+ANSWERED: tuple[type[Exception], ...] = (
+    Refused, HTTPException, RequestValidationError, StorageError, KeysUnavailable,
+    asyncpg.PostgresError, asyncpg.InterfaceError, OSError, Exception,
+)  # fmt: skip
+
+
 @dataclass
 class Health:
     """Whether the process works (`alive`) and whether it can serve (`ready`)."""
@@ -81,7 +89,8 @@ class Health:
         if self.clock() - self._checked_at > READY_CACHE_SECONDS:
             self._checked_at = self.clock()
             try:
-                await asyncio.wait_for(self.check(), 5)
+                async with asyncio.timeout(5):
+                    await self.check()
                 self._problem = None
             except Exception as error:  # noqa: BLE001 (any failure of a dependency means not ready)
                 self._problem = f"{type(error).__name__}: {error}"
@@ -153,7 +162,7 @@ def create_app(*, title: str, version: str, access: Access, health: Health) -> F
     app.state.closing = asyncio.Event()
     app.add_middleware(Limits)
     app.add_middleware(Measured)
-    for error in (Refused, HTTPException, RequestValidationError, StorageError, KeysUnavailable, Exception):
+    for error in ANSWERED:
         app.add_exception_handler(error, _answer)
 
     @app.get("/healthz", include_in_schema=False)

@@ -25,6 +25,7 @@ from studio.settings import AuthSettings, DatabaseSettings, ProcessSettings
 log = structlog.get_logger(__name__)
 
 POOL_SIZE = 5
+GRACE_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,9 @@ class Background:
     async def __aexit__(self, *_: object) -> None:
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # A statement that is under way is taken back at the server, and that may be gone for good.
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=GRACE_SECONDS)
 
 
 def every(seconds: float, work: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[None]]:

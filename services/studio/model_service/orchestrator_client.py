@@ -1,5 +1,6 @@
 """The orchestrators' HTTP API as consumers and helpers use it: projected token, time-outs, retries, messages."""
 
+import io
 import json
 from pathlib import Path
 from types import TracebackType
@@ -99,7 +100,8 @@ class OrchestratorClient:
         code = "0"
         try:
             headers = {"Authorization": f"Bearer {self._token()}", "Content-Type": content_type}
-            async with self._session.request(method, self._url + path, data=data, headers=headers) as response:
+            body = io.BytesIO(data)  # sent in pieces: a whole log at once would hold up the event loop
+            async with self._session.request(method, self._url + path, data=body, headers=headers) as response:
                 code = str(response.status)
                 content = await response.read()
                 if response.status >= _SERVER_ERROR or response.status in _TRANSIENT:

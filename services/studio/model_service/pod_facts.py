@@ -3,6 +3,7 @@
 Pure: Kubernetes objects in their JSON form go in, facts come out. Nothing here knows trainings or runs.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,6 +23,15 @@ _PULL_PROBLEMS = frozenset(
         "ErrImageInspect",
         "RegistryUnavailable",
     }
+)
+# What the kubelet and containerd put before the cause, in the order in which they put it.
+_PULL_STEPS = (
+    re.compile(r'^Back-off pulling image "[^"]*"(: )?'),
+    re.compile(r"^ErrImagePull: "),
+    re.compile(r"^rpc error: code = \w+ desc = "),
+    re.compile(r'^failed to pull and unpack image "[^"]*": '),
+    re.compile(r'^failed to resolve reference "[^"]*": '),
+    re.compile(r"^failed to resolve image: "),
 )
 _CONFIG_PROBLEMS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 # Reasons that the kubelet or the node lifecycle controller write into status.reason of a pod they give up.
@@ -70,6 +80,7 @@ class ContainerFacts:
     restarts: int = 0
     last_exit_code: int | None = None
     last_message: str = ""
+    image: str = ""
 
     @property
     def failed(self) -> bool:
@@ -213,6 +224,7 @@ def _container(status: Manifest) -> ContainerFacts:
         restarts=status.get("restartCount") or 0,
         last_exit_code=last.get("exitCode"),
         last_message=last.get("message") or "",
+        image=status.get("image") or "",
     )
 
 
@@ -222,10 +234,22 @@ def _obstacle(conditions: Manifest, containers: Any) -> tuple[Obstacle | None, s
         return Obstacle.UNSCHEDULABLE, scheduled.get("message") or ""
     for container in containers:
         if container.waiting in _PULL_PROBLEMS:
-            return Obstacle.IMAGE_PULL_FAILED, f"container {container.name}: {container.message or container.waiting}"
+            return Obstacle.IMAGE_PULL_FAILED, _pull_problem(container)
         if container.waiting in _CONFIG_PROBLEMS:
             return Obstacle.CONTAINER_CONFIG, f"container {container.name}: {container.message or container.waiting}"
     return None, ""
+
+
+def _pull_problem(container: ContainerFacts) -> str:
+    """The same sentence in every phase of the kubelet's retries: where it failed, without the steps on the way."""
+    cause = container.message
+    for passed in _PULL_STEPS:
+        cause = passed.sub("", cause)
+    cause = cause.strip() or container.waiting
+    return (
+        f"the image {container.image} of container {container.name} cannot be pulled: correct its name, "
+        f"or name a pull secret of its registry in the Studio ({cause})"
+    )
 
 
 def _disrupted(status: Manifest, conditions: Manifest) -> str:

@@ -6,7 +6,7 @@ Everything that changes an item goes through `change`, which writes the audit ro
 transaction. Notifications are hints: whoever listens also polls.
 
 Channels: `studio_queue` (payload: kind; something may be claimable), `studio_item` (payload: item id; its stop was
-requested), `studio_changes` (payload: `<kind>:<assistant>`; something visible changed).
+requested or its result accepted), `studio_changes` (payload: `<kind>:<assistant>`; something visible changed).
 """
 
 # ruff: noqa: S608 (the parts of the statements are constants of this module; values are parameters)
@@ -47,9 +47,13 @@ _SHARE = """share as (
                                   else finished_at is null and state <> 'Queued' end
     group by uid)"""
 
+# A paused assistant begins nothing; what it has under way goes on.
 _ELIGIBLE = """(coalesce(i.retry_at <= now(), true) and not exists (
     select 1 from items r
-    where i.kind = 'training' and r.kind = 'training' and r.uid = i.uid and r.state = 'Running'))"""
+    where i.kind = 'training' and r.kind = 'training' and r.uid = i.uid and r.state = 'Running')
+  and not exists (
+    select 1 from assistants a
+    where a.uid = i.uid and (case i.kind when 'training' then a.training else a.running end) @> '{"paused": true}'))"""
 
 _ORDER = "i.priority desc, coalesce(share.used, 0), i.requested_at, i.seq"
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import asyncpg
 
 from studio.contract.model_service import DesiredRunning, DesiredTraining
-from studio.model_service.queue import CHANGES_CHANNEL, COLUMNS, Item, Kind, notify
+from studio.model_service.queue import CHANGES_CHANNEL, COLUMNS, QUEUE_CHANNEL, Item, Kind, notify
 
 # ruff: noqa: S608 (column names are constants of this module; values are parameters)
 
@@ -115,7 +115,7 @@ async def put_desired(conn: asyncpg.Connection, side: Side, desired: DesiredTrai
     if known is not None and known.removing:
         raise Removing(f"the assistant {desired.name} with uid {desired.uid} is being removed")
     await conn.execute(
-        "update assistants set removing = true where name = $1 and uid <> $2 and not removing",
+        "update assistants set removing = true, removing_since = now() where name = $1 and uid <> $2 and not removing",
         desired.name, desired.uid,
     )  # fmt: skip
     row = await conn.fetchrow(
@@ -125,6 +125,8 @@ async def put_desired(conn: asyncpg.Connection, side: Side, desired: DesiredTrai
         desired.uid, desired.name, desired.namespace, desired.studio, wanted,
     )  # fmt: skip
     await notify(conn, (CHANGES_CHANNEL, f"desired-{side}:{desired.name}"))
+    if known is not None and (getattr(known, side) or {}).get("paused") and not desired.paused:
+        await notify(conn, (QUEUE_CHANNEL, KIND[side]))
     return Assistant(**row)
 
 
@@ -136,12 +138,22 @@ async def begin_removal(conn: asyncpg.Connection, uid: str, *, delete_data: bool
     if known.removing and known.delete_data == delete_data:
         return known
     row = await conn.fetchrow(
-        f"update assistants set removing = true, delete_data = $2 where uid = $1 returning {_ASSISTANT}",
+        f"""update assistants set removing = true, delete_data = $2,
+                                  removing_since = coalesce(removing_since, now())
+            where uid = $1 returning {_ASSISTANT}""",
         uid, delete_data,
     )  # fmt: skip
     await notify(conn, (CHANGES_CHANNEL, f"desired-training:{known.name}"))
     await notify(conn, (CHANGES_CHANNEL, f"desired-running:{known.name}"))
     return Assistant(**row)
+
+
+async def removing_for(conn: asyncpg.Connection, uid: str) -> float:
+    """For how many seconds the assistant has been under removal."""
+    seconds: float | None = await conn.fetchval(
+        "select extract(epoch from clock_timestamp() - removing_since)::float8 from assistants where uid = $1", uid
+    )
+    return max(seconds or 0.0, 0.0)
 
 
 async def finish_removal(conn: asyncpg.Connection, side: Side, uid: str) -> None:

@@ -9,6 +9,7 @@ from studio.model_service.pod_facts import JobFacts, PodFacts
 from studio.model_service.training_plan import REFUSED
 
 _HELPER_RESTARTS = 3
+_MORE_MEMORY = "the engine needs more memory than its limit allows: raise spec.running.resources.limits.memory"
 
 
 def plan_run(scene: Scene) -> Action:
@@ -35,7 +36,7 @@ def _ending(job: JobFacts, pod: PodFacts | None) -> Lose | None:
         return None
     engine = pod.container(ENGINE)
     if engine.out_of_memory:
-        return Lose(Ending.CRASHED, "OutOfMemory", "the engine needs more memory than its limit allows")
+        return Lose(Ending.CRASHED, "OutOfMemory", _MORE_MEMORY)
     if engine.exit_code is None:
         return Lose(Ending.DISRUPTED, "PodLost", f"the pod {pod.name} ended, and nothing says why")
     return Lose(Ending.CRASHED, "EngineEnded", f"the engine ended with exit code {engine.exit_code}")

@@ -11,6 +11,7 @@ import asyncpg
 import structlog
 
 from studio.model_service.queue import Item, Lease, LeaseLost, Queue
+from studio.waiting import wait_at_most
 
 log = structlog.get_logger(__name__)
 
@@ -18,17 +19,6 @@ TTL = 20.0
 BEAT = 5.0
 # Nothing is begun so short before the lease may pass to somebody else.
 _MARGIN = 2.0
-
-
-async def wait_at_most(event: asyncio.Event, seconds: float) -> None:
-    """Until `event` is set, at most `seconds`.
-
-    Not `asyncio.wait_for`: that of Python 3.11 loses a cancellation that arrives together with the event
-    (https://github.com/python/cpython/issues/86296), and then SIGTERM would not end a consumer.
-    """
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(max(seconds, 0.0)):
-            await event.wait()
 
 
 class Tenure:

@@ -27,6 +27,9 @@ from studio.model_service.pod_facts import SIGTERMED, ContainerFacts, JobFacts, 
 _NOT_RUNNABLE = (126, 127)
 # A helper that ends with this code has found data that no further attempt will change.
 REFUSED = 3
+# What no autoscaler will mend does not keep others waiting for long.
+_PATIENCE = {Obstacle.IMAGE_PULL_FAILED: 45.0, Obstacle.CONTAINER_CONFIG: 45.0}
+_MORE_MEMORY = "the training needs more memory than its limit allows: raise spec.training.resources.limits.memory"
 _DOING = {
     FETCH: ("Fetching", "fetching the content"),
     TRAIN: ("Training", "the engine trains"),
@@ -76,7 +79,7 @@ def _ending(job: JobFacts, pod: PodFacts | None) -> Action | None:  # noqa: PLR0
 
 def _engine_failed(train: ContainerFacts) -> Action:
     if train.out_of_memory:
-        return Lose(Ending.OUT_OF_MEMORY, "OutOfMemory", "the training needs more memory than its limit allows")
+        return Lose(Ending.OUT_OF_MEMORY, "OutOfMemory", _MORE_MEMORY)
     if train.exit_code == SIGTERMED:
         return Lose(Ending.DISRUPTED, "PodDeleted", "the engine was told to end before it had finished")
     if train.exit_code in _NOT_RUNNABLE or train.reason in ("StartError", "ContainerCannotRun"):
@@ -105,9 +108,10 @@ def _obstacle(scene: Scene) -> Action | None:
     obstacle, message = found
     if obstacle is Obstacle.IMAGE_PULL_FAILED and "InvalidImageName" in message:
         return Fail(obstacle, message)
-    if scene.blocked_seconds >= BLOCKED_SECONDS:
+    patience = _PATIENCE.get(obstacle, BLOCKED_SECONDS)
+    if scene.blocked_seconds >= patience:
         return Requeue(obstacle, message)
-    return Wait(obstacle, message, seconds=max(1.0, BLOCKED_SECONDS - scene.blocked_seconds))
+    return Wait(obstacle, message, seconds=max(1.0, patience - scene.blocked_seconds))
 
 
 def _progress(scene: Scene) -> Wait:

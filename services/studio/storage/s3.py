@@ -3,14 +3,19 @@
 import asyncio
 import base64
 import contextlib
+import gzip
 import hashlib
+import json
+import sys
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Self, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.loaders import JSONFileLoader, Loader
+from botocore.session import get_session
 from prometheus_client import Counter, Histogram
 
 from studio.settings import StorageSettings, read_secret
@@ -29,6 +34,22 @@ REQUESTS = Counter("studio_storage_requests_total", "Requests to the object stor
 SECONDS = Histogram("studio_storage_request_seconds", "Duration of requests to the object store.", ["operation"])
 
 
+class _LeanFiles(JSONFileLoader):
+    """The descriptions of services as botocore reads them, in plain dictionaries without their prose: 8 MiB less."""
+
+    def load_file(self, file_path: str) -> Any:
+        """What a file describes; None if there is none."""
+        for path, opened in ((Path(f"{file_path}.json"), open), (Path(f"{file_path}.json.gz"), gzip.open)):
+            if path.is_file():
+                with opened(path, "rb") as file:
+                    return json.loads(file.read(), object_hook=_without_prose)
+        return None
+
+
+def _without_prose(part: dict[str, Any]) -> dict[str, Any]:
+    return {sys.intern(key): "" if key == "documentation" else value for key, value in part.items()}
+
+
 class S3Store:
     """One bucket of an S3-compatible store, addressed by path, signed with version 4."""
 
@@ -41,7 +62,9 @@ class S3Store:
     @classmethod
     def open(cls, settings: StorageSettings) -> Self:
         """A store by settings; reads the keys from their files and sends nothing yet."""
-        client = boto3.client(
+        session = get_session()
+        session.register_component("data_loader", Loader(file_loader=_LeanFiles()))
+        client = session.create_client(
             "s3",
             endpoint_url=settings.endpoint,
             region_name=settings.region,
@@ -59,7 +82,7 @@ class S3Store:
                 response_checksum_validation="when_required",
             ),
         )
-        return cls(client, bucket=settings.bucket, prefix=settings.prefix)
+        return cls(cast("S3Client", client), bucket=settings.bucket, prefix=settings.prefix)
 
     async def ensure_bucket(self) -> None:
         """Make the bucket if it is not there."""

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from measuring import figures
+from measuring.figures import cpu_request, end_state, percentile, requests_by_kind
 
 
 def container(cpu: str | None = None, **rest: Any) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def container(cpu: str | None = None, **rest: Any) -> dict[str, Any]:
     ],
 )
 def test_the_request_of_a_pod_is_that_of_the_scheduler(init: list[Any], main: list[Any], cores: str) -> None:
-    assert figures.cpu_request({"spec": {"initContainers": init, "containers": main}}) == Decimal(cores)
+    assert cpu_request({"spec": {"initContainers": init, "containers": main}}) == Decimal(cores)
 
 
 METRICS = """\
@@ -39,7 +39,7 @@ other_total{verb="create",kind="Job"} 5.0
 
 
 def test_requests_are_sorted_into_reads_writes_and_the_lease() -> None:
-    assert figures.requests_by_kind(METRICS) == {
+    assert requests_by_kind(METRICS) == {
         ("read", "list Pod"): 4,
         ("read", "watch Pod"): 2,
         ("lease", "update Lease"): 60,
@@ -48,18 +48,18 @@ def test_requests_are_sorted_into_reads_writes_and_the_lease() -> None:
 
 
 def test_no_metrics_are_no_requests() -> None:
-    assert not figures.requests_by_kind("")
+    assert not requests_by_kind("")
 
 
 @given(st.lists(st.floats(min_value=0, max_value=1e6), min_size=1, max_size=50))
 def test_a_percentile_is_one_of_the_values(values: list[float]) -> None:
-    assert figures.percentile(values, 1) == max(values)
-    assert figures.percentile(values, 0) == min(values)
-    assert figures.percentile(values, 0.99) in values
+    assert percentile(values, 1) == max(values)
+    assert percentile(values, 0) == min(values)
+    assert percentile(values, 0.99) in values
 
 
 def test_the_99th_percentile_of_forty_is_the_largest() -> None:
-    assert figures.percentile([float(n) for n in range(40)], 0.99) == 39
+    assert percentile([float(n) for n in range(40)], 0.99) == 39
 
 
 def item(kind: str, name: str, api: str = "batch/v1", **rest: Any) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def item(kind: str, name: str, api: str = "batch/v1", **rest: Any) -> dict[str, 
 def test_the_end_state_is_blind_for_ids() -> None:
     one = [item("Job", "hall-r1-0a1b2-1"), item("Job", "studio-migration-0123abcd"), item("Service", "hall", "v1")]
     two = [item("Service", "hall", "v1"), item("Job", "hall-r1-ffff0-1"), item("Job", "studio-migration-89abcdef")]
-    assert figures.end_state(one) == figures.end_state(two)
+    assert end_state(one) == end_state(two)
 
 
 def test_the_end_state_sees_what_matters() -> None:
@@ -78,7 +78,7 @@ def test_the_end_state_sees_what_matters() -> None:
         return item("Assistant", "hall", "studio-operator.io/v1alpha1", status={"conditions": conditions})
 
     once = [item("Job", "hall-r1-0a1b2-1")]
-    assert figures.end_state(once) != figures.end_state(once * 2)
-    assert figures.end_state([assistant("True")]) != figures.end_state([assistant("False")])
+    assert end_state(once) != end_state(once * 2)
+    assert end_state([assistant("True")]) != end_state([assistant("False")])
     scaled = [item("Deployment", "d", "apps/v1", spec={"replicas": replicas}) for replicas in (1, 2)]
-    assert figures.end_state(scaled[:1]) != figures.end_state(scaled[1:])
+    assert end_state(scaled[:1]) != end_state(scaled[1:])

@@ -5,9 +5,10 @@ import pytest
 import render
 from hypothesis import given
 from hypothesis import strategies as st
-from measuring import goals, results, scenarios
+from measuring import goals, results
 from measuring.goals import Goal
 from measuring.results import Circumstances, Result, judge
+from measuring.scenarios import moments_of
 
 WHERE = Circumstances("make bench", "2026-01-02", "abc1234")
 FAST = Goal("fast", "s", 10)
@@ -82,7 +83,7 @@ def test_check_compares_and_does_not_write(monkeypatch: pytest.MonkeyPatch, tmp_
 
 @given(kills=st.integers(1, 30), applies=st.integers(1, 4), within=st.floats(1, 300), seed=st.integers())
 def test_moments_are_spread_over_the_applies_and_the_time(kills: int, applies: int, within: float, seed: int) -> None:
-    drawn = scenarios.moments_of(kills, applies, within=within, seed=seed)
+    drawn = moments_of(kills, applies, within=within, seed=seed)
     assert sum(len(moments) for moments in drawn) == kills
     assert all(0 <= moment <= within for moments in drawn for moment in moments)
-    assert drawn == scenarios.moments_of(kills, applies, within=within, seed=seed)
+    assert drawn == moments_of(kills, applies, within=within, seed=seed)

@@ -1,4 +1,4 @@
-"""Archives from elsewhere, read with suspicion: content (flat tar.gz of text files) and models (tar.gz of a tree).
+"""Archives from elsewhere, read with suspicion: content (tar.gz of text files) and models (tar.gz of a tree).
 
 A model is code (CVE-2024-49375) and the engine unpacks it itself, so names, kinds and sizes are checked before it may.
 Nothing of an archive is believed: not its sizes, for decompression is counted, nor its headers, for they are bounded.
@@ -22,11 +22,11 @@ from studio.contract.model_service import FileDigest
 
 _CHUNK = 64 * 1024
 _MI = 1024 * 1024
-# Keys of ConfigMaps: https://kubernetes.io/docs/concepts/configuration/configmap/
-_FLAT_NAME = re.compile(r"^[-._a-zA-Z0-9]{1,253}$")
-_DOMAIN = re.compile(r"^domain.*\.ya?ml$")
+# Keys of ConfigMaps, and folders of them: https://kubernetes.io/docs/concepts/configuration/configmap/
+_PATH = re.compile(r"^[-._a-zA-Z0-9]{1,253}(/[-._a-zA-Z0-9]{1,253}){0,15}$")
+_DOMAIN = re.compile(r"^(domain[^/]*\.ya?ml|domain/.*)$")
 # Not training data: the engine gets its own, and tests are for after the training.
-_LEFT_OUT = re.compile(r"^(test_.*|endpoints\.ya?ml|credentials\.ya?ml)$")
+_LEFT_OUT = re.compile(r"^((.*/)?test_[^/]*|tests/.*|endpoints\.ya?ml|credentials\.ya?ml)$")
 _PLAIN_FILES = (tarfile.REGTYPE, tarfile.AREGTYPE)
 # The extended header of one member; beyond it lies only malice.
 _LARGEST_HEADER = _MI
@@ -71,9 +71,9 @@ def open_plain(path: Path) -> BinaryIO:
 
 
 def unpack_content(archive: Path, target: Path, *, limits: Limits = CONTENT_LIMITS) -> list[str]:
-    """Unpack a flat archive of content into `target`: config.yml, domain/, data/. Gives the names, sorted.
+    """Unpack an archive of content into `target`: config.yml, domain/, data/. Gives the paths in it, sorted.
 
-    Raises UnsafeArchive for anything but plain files with flat names, for duplicates, and beyond `limits`.
+    Raises UnsafeArchive for anything but plain files under plain relative paths, for duplicates, and beyond `limits`.
     """
     for folder in (target / "domain", target / "data"):
         folder.mkdir(parents=True, exist_ok=True)
@@ -82,15 +82,15 @@ def unpack_content(archive: Path, target: Path, *, limits: Limits = CONTENT_LIMI
         for member in tar:
             _check_count(names, limits)
             name = member.name
-            if not _FLAT_NAME.match(name) or name in (".", ".."):
-                raise UnsafeArchive(f"the content has a file named {name!r}: names must be flat")
+            if not _PATH.fullmatch(name) or {".", ".."} & set(name.split("/")):
+                raise UnsafeArchive(f"the content has a file named {name!r}: rename it to a plain relative path")
             if member.type not in _PLAIN_FILES:
                 raise UnsafeArchive(f"{name} in the content is not a plain file")
             if name in names:
                 raise UnsafeArchive(f"{name} is in the content twice")
             names.add(name)
-            place = _place(name)
-            if place is not None:
+            if (place := _place(name)) is not None:
+                _make_room(target / place, name)
                 _write(tar, member, target / place)
     if "config.yml" not in names:
         raise UnsafeArchive("the content has no config.yml")
@@ -165,12 +165,25 @@ def _check_count(names: set[str], limits: Limits) -> None:
 
 
 def _place(name: str) -> str | None:
-    """Where a file of the content goes; None: the engine's training does not get it."""
+    """Where a file of the content goes; None: the engine's training does not get it.
+
+    The whole path stays beneath domain/ or data/, so that no two files can meet.
+    """
     if name == "config.yml":
         return name
     if _LEFT_OUT.match(name):
         return None
     return f"domain/{name}" if _DOMAIN.match(name) else f"data/{name}"
+
+
+def _make_room(path: Path, name: str) -> None:
+    """The folders above a file. Nothing in `target` is a link, for only plain files are ever written there."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnsafeArchive(f"{name} in the content lies in what is a file already") from error
+    if path.is_dir():
+        raise UnsafeArchive(f"{name} in the content is a file and a folder")
 
 
 def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:

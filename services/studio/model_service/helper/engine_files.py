@@ -5,6 +5,7 @@ import json
 import yaml
 
 from studio.contract.model_service import RunTicket, TrackerStore
+from studio.model_service.jobs import scripts
 
 
 class BadCredentials(Exception):
@@ -20,21 +21,24 @@ _QuotingDumper.add_representer(
 )
 
 
-def endpoints(ticket: RunTicket, *, application_name: str) -> str:
+def endpoints(ticket: RunTicket, *, application_name: str, ca_file: str = scripts.CA_FILE) -> str:
     """endpoints.yml: the tracker store, and the action server if there is one.
 
     Every string is quoted: safe from YAML's guesses and from Rasa's expansion of ${…}, which is for plain ones.
-    `application_name` marks the engine's connections to PostgreSQL.
+    `application_name` marks the engine's connections to PostgreSQL; `ca_file` is where `tracker_store.ca` was written.
     """
-    content: dict[str, object] = {"tracker_store": tracker_store(ticket.tracker_store, application_name)}
+    content: dict[str, object] = {"tracker_store": tracker_store(ticket.tracker_store, application_name, ca_file)}
     if ticket.actions_url:
         content["action_endpoint"] = {"url": ticket.actions_url}
     return yaml.dump(content, Dumper=_QuotingDumper, sort_keys=False)
 
 
-def tracker_store(store: TrackerStore, application_name: str) -> dict[str, object]:
+def tracker_store(store: TrackerStore, application_name: str, ca_file: str) -> dict[str, object]:
     """Rasa's SQLTrackerStore: https://rasa.com/docs/rasa/tracker-stores#sqltrackerstore."""
-    query = {"application_name": application_name}
+    query = {"application_name": application_name, "sslmode": store.sslmode}
+    if store.sslmode == "verify-full":
+        # `system` takes libpq 16; before, and without this, it would look into the engine's home only.
+        query["sslrootcert"] = ca_file if store.ca else "system"
     # PostgreSQL looks into the schema of the role's own name by itself.
     if store.db_schema != store.username:
         query["options"] = f"-csearch_path={store.db_schema}"

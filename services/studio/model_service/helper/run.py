@@ -81,6 +81,8 @@ class RunHelper:
             raise UnsafeArchive("the model has other members than those it was stored with")
         channels = self._channels.read_text(encoding="utf-8") if self._channels.is_file() else None
         token = self._token()
+        if ticket.tracker_store.ca:
+            self._write(Path(scripts.CA_FILE).name, ticket.tracker_store.ca)
         self._write("endpoints.yml", endpoints(ticket, application_name=self._name))
         self._write("credentials.yml", credentials(channels))
         await self._await_trackers(ticket)

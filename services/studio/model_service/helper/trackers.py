@@ -5,6 +5,8 @@ own role: is the table there and may be written, and does this very engine have 
 a probe conversation would also be published to the event broker.
 """
 
+import ssl
+
 import asyncpg
 
 from studio.contract.model_service import RunReport, TrackerStore
@@ -21,6 +23,7 @@ async def reachable(store: TrackerStore) -> bool:
     try:
         connection = await _connect(store)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        # A certificate that is not trusted is an OSError, too.
         return False
     await connection.close()
     return True
@@ -57,5 +60,10 @@ async def _connect(store: TrackerStore) -> asyncpg.Connection:
         database=store.database,
         user=store.username,
         password=store.password,
+        ssl=_ssl(store),
         timeout=_TIMEOUT,
     )
+
+
+def _ssl(store: TrackerStore) -> str | ssl.SSLContext:
+    return ssl.create_default_context(cadata=store.ca) if store.sslmode == "verify-full" else store.sslmode

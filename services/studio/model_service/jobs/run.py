@@ -48,7 +48,8 @@ def _helper(desired: DesiredRunning, attempt: Attempt, site: Site) -> Manifest:
         ports=[{"name": "helper", "containerPort": HELPER_PORT}],
         # The engine is started once this passes: token, endpoints and the verified model are in place.
         startupProbe=_probe("/started", HELPER_PORT, period=1, failures=900),
-        readinessProbe=_probe("/ready", HELPER_PORT, period=2, failures=2),
+        # Users wait for this one after every swap.
+        readinessProbe=_probe("/ready", HELPER_PORT, period=1, failures=5),
     )
 
 

@@ -18,6 +18,7 @@ RUN_FOLDER = "/run/engine"
 TOKEN_FILE = f"{RUN_FOLDER}/token"
 ENDPOINTS_FILE = f"{RUN_FOLDER}/endpoints.yml"
 CREDENTIALS_FILE = f"{RUN_FOLDER}/credentials.yml"
+CA_FILE = f"{RUN_FOLDER}/database-ca.pem"
 MODEL_NAME_FILE = f"{RUN_FOLDER}/model-name"
 RUN_MODELS = f"{RUN_FOLDER}/models"
 # Where the Secret with the channels of an assistant is mounted into the helper.

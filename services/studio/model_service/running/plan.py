@@ -143,7 +143,10 @@ def specification(desired: DesiredRunning, model: Model) -> dict[str, object]:
 def wanted_of(desired: DesiredRunning, model: Model) -> Wanted:
     """What should run, with the digest of everything whose change takes a new run."""
     spec = specification(desired, model)
-    return Wanted(model.version, digest({key: spec[key] for key in ("engine", "credentials", "actions_url")}))
+    told = {key: spec[key] for key in ("engine", "credentials", "actions_url")}
+    if desired.credentials_digest is not None:
+        told["credentials_digest"] = desired.credentials_digest
+    return Wanted(model.version, digest(told))
 
 
 def run_of(item: Item, *, seconds_since_end: float | None) -> Run:

@@ -1,5 +1,6 @@
 """One pass over one assistant: look, decide, act, look again, until nothing is left to do."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import structlog
 
 from studio.contract import names
 from studio.kube import KubeError, Unavailable
-from studio.model_service import history, queue, registry
+from studio.model_service import ending, history, queue, registry
 from studio.model_service.items import Item
 from studio.model_service.registry import Assistant, Model
 from studio.model_service.running.front import Front, Sight
@@ -177,9 +178,9 @@ class Reconciler:
             return
         async with conn.transaction():
             active = await registry.items(conn, assistant.uid, "run", active=True, lock=True)
-            left = [await queue.request_stop(conn, item, who=WHO, reason="Removed") for item in active]
-        if any(not item.final for item in left):
-            return
+            waiting = await registry.removing_for(conn, assistant.uid)
+            if await ending.end_all(conn, active, who=WHO, waiting=waiting):
+                return
         await self._front.remove(assistant)
         if assistant.delete_data:
             await self._conversations.drop(assistant.uid)
@@ -218,6 +219,10 @@ class Reconciler:
                 return
             try:
                 yield conn
+            except asyncio.CancelledError:
+                # The process ends, and the server may be gone before it: the lock goes with the connection.
+                conn.terminate()
+                raise
             finally:
                 if not conn.is_closed():
                     await conn.execute("select pg_advisory_unlock(hashtextextended($1, 2))", uid)

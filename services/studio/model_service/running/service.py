@@ -13,7 +13,7 @@ from studio.contract.model_service import (
     RunTicket,
     RunView,
 )
-from studio.model_service import logs, queue, registry
+from studio.model_service import ending, logs, queue, registry
 from studio.model_service.http import Refused
 from studio.model_service.items import Item
 from studio.model_service.registry import Assistant, Model
@@ -62,6 +62,8 @@ class RunningService:
             serving=run_view(serving, assistant) if serving else None,
             newest=run_view(newest, assistant) if newest else None,
             trackers_durable=_durable(serving),
+            problem_reason=assistant.service_reason or None,
+            problem=assistant.service_message or None,
         )
 
     async def remove_assistant(self, uid: str, *, delete_data: bool) -> Removal:
@@ -72,8 +74,10 @@ class RunningService:
             if assistant is None or (assistant.running is None and assistant.serving is None):
                 return Removal(gone=True)
             active = await registry.items(conn, uid, "run", active=True)
-        waiting = ", ".join(item.id for item in active)
-        return Removal(gone=False, message=f"waiting for the end of {waiting}" if waiting else "cleaning up")
+            waiting = await registry.removing_for(conn, uid)
+        if active:
+            return ending.told(active, waiting=waiting)
+        return Removal(gone=False, message="cleaning up the Service and the conversations", waiting_seconds=waiting)
 
     async def runs(self, *, assistant: str | None, state: str | None, limit: int) -> list[RunView]:
         """Runs, newest first."""

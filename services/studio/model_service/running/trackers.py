@@ -36,7 +36,7 @@ class Trackers:
         name = names.tracker_schema(uid)
         return TrackerStore(
             host=database.host, port=database.port, database=database.name, db_schema=name, username=name,
-            password=self._password(uid),
+            password=self._password(uid), sslmode=database.ssl_mode, ca=self._ca(),
         )  # fmt: skip
 
     @retry_transient
@@ -82,6 +82,13 @@ class Trackers:
     @staticmethod
     async def _lock(conn: asyncpg.Connection, uid: str) -> None:
         await conn.execute("select pg_advisory_xact_lock(hashtextextended($1, 1))", uid)
+
+    def _ca(self) -> str | None:
+        """Engines are in other pods: they get the text of the file."""
+        database = self._settings.database
+        if database.ssl_mode != "verify-full" or database.ca_file is None:
+            return None
+        return database.ca_file.read_text(encoding="ascii")
 
     def _password(self, uid: str) -> str:
         key = read_secret(self._settings.key_file)

@@ -3,27 +3,21 @@
 import asyncpg
 
 from studio.contract.model_service import Removal
-from studio.model_service import garbage, queue, registry
-
-REMOVED = "Removed"
+from studio.model_service import ending, garbage, registry
 
 
 async def remove(conn: asyncpg.Connection, uid: str, *, delete_data: bool) -> Removal:
-    """One step: stop trainings, then (once their consumers have deleted the Jobs) drop what is stored.
+    """One step: stop trainings, then (once their consumers have deleted the Jobs, or too late) drop what is stored.
 
     Must run in a transaction; repeated until `gone`.
     """
     assistant = await registry.begin_removal(conn, uid, delete_data=delete_data)
     if assistant is None:
         return Removal(gone=True)
+    waiting = await registry.removing_for(conn, uid)
     active = await registry.items(conn, uid, "training", active=True, lock=True)
-    left = [
-        await queue.request_stop(conn, item, who="operator", reason=REMOVED, message="the assistant is removed")
-        for item in active
-    ]
-    left = [item for item in left if not item.final]
-    if left:
-        return Removal(gone=False, message=f"waiting for the end of {', '.join(item.id for item in left)}")
+    if left := await ending.end_all(conn, active, who="operator", waiting=waiting):
+        return ending.told(left, waiting=waiting)
     if delete_data:
         await _drop(conn, uid)
     await registry.finish_removal(conn, "training", uid)

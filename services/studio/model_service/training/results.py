@@ -56,7 +56,10 @@ async def accept_result(
         desired = assistant.desired_training()
         await prune_models(conn, assistant, keep=desired.keep_models if desired else 10)
         await history.prune(conn, item.uid, "training", keep=desired.keep_trainings if desired else 20)
-        await queue.notify(conn, (queue.CHANGES_CHANNEL, f"model:{item.assistant}"))
+        # Its consumer need not wait for the end of the pod either.
+        await queue.notify(
+            conn, (queue.CHANGES_CHANNEL, f"model:{item.assistant}"), (queue.ITEM_CHANNEL, item.id)
+        )  # fmt: skip
 
 
 async def _insert(conn: asyncpg.Connection, item: Item, key: str, result: TrainingResult) -> None:

@@ -16,6 +16,7 @@ from studio_operator.api import crdgen
 from studio_operator.api.structural import structural
 
 KEYWORDS = {
+    "nullable",
     "type",
     "format",
     "description",

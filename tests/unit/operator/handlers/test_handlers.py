@@ -26,6 +26,7 @@ class Server:
     def __init__(self) -> None:
         self.lists: dict[str, Any] = {}
         self.watches: dict[str, web.Request] = {}
+        self.watching = {"assistants": asyncio.Event(), "configmaps": asyncio.Event()}
         self.writes: list[str] = []
         self.events: asyncio.Queue[Manifest] = asyncio.Queue()
 
@@ -53,6 +54,7 @@ class Server:
             item = {"metadata": {"name": plural, "namespace": "n", "uid": plural, "resourceVersion": "1"}}
             return web.json_response({"metadata": {"resourceVersion": "1"}, "items": [item]})
         self.watches[plural] = request
+        self.watching[plural].set()
         response = web.StreamResponse()
         await response.prepare(request)
         while plural == "assistants":
@@ -119,6 +121,8 @@ async def test_kopf_only_watches(server: Server) -> None:
     server.events.put_nowait({"type": "DELETED", "object": body})
     assert await seen.get() == (ASSISTANT, "DELETED", "b")
     assert activity.last(ASSISTANT) is not None
+    async with asyncio.timeout(30):
+        await server.watching["configmaps"].wait()
     stop.set()
     await running
     assert server.writes == []

@@ -9,7 +9,7 @@ from tests.unit.operator.reconcile.world import FILES, TEAM, World
 
 from studio.contract import labels
 from studio.contract.model_service import TrainingState
-from studio.kube import ASSISTANT, CONFIGMAP, DEPLOYMENT, SERVICE, STUDIO, Forbidden, KubeError, Manifest
+from studio.kube import ASSISTANT, CONFIGMAP, DEPLOYMENT, JOB, SERVICE, STUDIO, Forbidden, KubeError, Manifest
 from studio_operator.ports import Refused, Unreachable
 from studio_operator.reconcile.finalize import FINALIZER
 
@@ -291,6 +291,23 @@ class TestBadInput:
         assert world.conditions(ASSISTANT, "concierge")["Ready"] == ("False", "Queued")
 
 
+async def test_a_changed_secret_of_channels_takes_a_new_run(world: World) -> None:
+    metadata = {"name": "channels", "namespace": TEAM}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {"credentials.yml": "cmVzdDo="}}
+    world.kube.put(secret)
+    await served(world, channels={"credentialsSecretRef": {"name": "channels"}})
+
+    def digest() -> str | None:
+        running = world.model_service.of("concierge").running
+        return running.credentials_digest if running else None
+
+    before = digest()
+    assert before is not None
+    world.kube.put({**secret, "data": {"credentials.yml": "c29ja2V0aW86"}})
+    await world.settle()
+    assert digest() not in (None, before)
+
+
 class TestModelService:
     """Orchestrators that do not answer, or say no."""
 
@@ -454,6 +471,28 @@ class TestDeletion:
         assert await world.look_at(ASSISTANT, "concierge") is None
         assert world.names(ASSISTANT) == []
         assert await world.look_at(ASSISTANT, "concierge") is None
+
+    async def test_a_job_that_no_consumer_ends_goes_without_one(self, world: World) -> None:
+        await served(world)
+        world.model_service.stubborn = True
+        job = {
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "metadata": {
+                "name": "concierge-r1-1",
+                "namespace": TEAM,
+                "labels": {labels.ASSISTANT: "concierge", labels.MANAGED_BY: labels.MANAGED_BY_MODEL_SERVICE},
+            },
+            "spec": {},
+        }
+        world.kube.put(job)
+        await world.delete(ASSISTANT, "concierge")
+        await world.look_at(ASSISTANT, "concierge")
+        assert "concierge-r1-1" in world.names(JOB)
+        world.model_service.waiting_seconds = 61.0
+        await world.look_at(ASSISTANT, "concierge")
+        assert "concierge-r1-1" not in world.names(JOB)
+        assert world.names(ASSISTANT) == ["concierge"]
 
     async def test_an_unreachable_orchestrator_is_asked_again(self, world: World) -> None:
         await served(world)

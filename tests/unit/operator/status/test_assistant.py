@@ -229,6 +229,12 @@ TABLE: dict[str, tuple[AssistantFacts, dict[str, tuple[str, str] | None]]] = {
         facts(running=SERVED.model_copy(update={"trackers_durable": False})),
         {"Degraded": ("True", "TrackersNotDurable"), "Ready": READY},
     ),
+    "the Service cannot be written, the old model answers": (
+        facts(
+            running=OLD_SERVES.model_copy(update={"problem_reason": "Forbidden", "problem": "services is forbidden"})
+        ),
+        {"Degraded": ("True", "Forbidden"), "Available": ANSWERS},
+    ),
     "invalid spec from the beginning": (
         not_heard(fingerprint=None, spec_problem=Problem("InvalidSpec", "spec.source: set exactly one")),
         {

@@ -103,7 +103,7 @@ def test_transitions_are_changes_of_status_or_reason_and_ends() -> None:
     )
     assert transitions(before, after) == [
         Transition("Ready", "Ready", "all is well", warning=False),
-        Transition("Stalled", "StalledEnded", "Stalled ended: Bad", warning=False),
+        Transition("Stalled", "StalledEnded", "ended: Bad", warning=False),
     ]
 
 

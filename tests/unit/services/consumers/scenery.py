@@ -225,7 +225,7 @@ def ended(name: str, code: int, reason: str = "", message: str = "") -> dict[str
 
 
 def waiting(name: str, reason: str, message: str = "") -> dict[str, Any]:
-    return {"name": name, "state": {"waiting": {"reason": reason, "message": message}}}
+    return {"name": name, "image": "bot:1", "state": {"waiting": {"reason": reason, "message": message}}}
 
 
 def training_pod(*statuses: dict[str, Any], phase: str = "Pending", **more: Any) -> dict[str, Any]:

@@ -14,6 +14,12 @@ def _pod(status: dict[str, Any], **metadata: Any) -> dict[str, Any]:
     return {"metadata": {"name": "p", "uid": "u", **metadata}, "status": status}
 
 
+CANNOT_BE_PULLED = (
+    "the image bot:1 of container train cannot be pulled: correct its name, or name a pull secret of its registry in "
+    "the Studio"
+)
+
+
 @pytest.mark.parametrize(
     ("status", "obstacle", "message"),
     [
@@ -21,12 +27,12 @@ def _pod(status: dict[str, Any], **metadata: Any) -> dict[str, Any]:
         (
             training_pod(waiting("train", "ErrImagePull", "no such")),
             Obstacle.IMAGE_PULL_FAILED,
-            "container train: no such",
+            f"{CANNOT_BE_PULLED} (no such)",
         ),
         (
             training_pod(waiting("train", "ImagePullBackOff")),
             Obstacle.IMAGE_PULL_FAILED,
-            "container train: ImagePullBackOff",
+            f"{CANNOT_BE_PULLED} (ImagePullBackOff)",
         ),
         (
             training_pod(waiting("train", "CreateContainerConfigError", "couldn't find key x in Secret")),
@@ -55,6 +61,20 @@ def test_obstacles(status: dict[str, Any], obstacle: Obstacle | None, message: s
 )  # fmt: skip
 def test_disruptions(status: dict[str, Any], disrupted: str) -> None:
     assert pod_facts(_pod(status)).disrupted == disrupted
+
+
+@pytest.mark.parametrize(
+    ("reason", "before"),
+    [("ErrImagePull", ""), ("ImagePullBackOff", 'Back-off pulling image "bot:1": ErrImagePull: ')],
+)
+def test_an_image_that_cannot_be_pulled_is_one_message_in_all_phases_of_the_retries(reason: str, before: str) -> None:
+    """Texts of containerd 2: each change of the message would be another write of the status."""
+    text = (
+        f'{before}failed to pull and unpack image "docker.io/library/bot:1": '
+        'failed to resolve reference "docker.io/library/bot:1": not found'
+    )
+    facts = pod_facts(_pod(training_pod(waiting("train", reason, text))))
+    assert facts.obstacle_message.endswith("in the Studio (not found)")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from studio.model_service.helper.archive import Limits, UnsafeArchive, digest, model_members, open_plain, unpack_content
+from studio_operator.planning.content import prepare
 
 GOOD = {"config.yml": b"language: en\n", "domain.yml": b"intents: []\n", "nlu.yml": b"nlu: []\n"}
 
@@ -72,9 +73,36 @@ def test_evil_archives_are_refused(
     assert not (tmp_path / "evil").exists()
 
 
-def test_content_names_are_flat_and_config_is_there(tmp_path: Path) -> None:
-    with pytest.raises(UnsafeArchive, match="flat"):
-        unpack_content(_tar(tmp_path / "a.tar.gz", _file("sub/nlu.yml")), tmp_path / "x")
+def test_content_of_the_operator_with_folders(tmp_path: Path) -> None:
+    files = {
+        "config.yml": "language: en\n", "domain.yml": "intents: []\n", "domain_faq.yml": "intents: []\n",
+        "domain/faq.yml": "intents: []\n", "domain/deep/more.yml": "intents: []\n", "nlu.yml": "nlu: []\n",
+        "data/nlu.yml": "nlu: []\n", "data/config.yml": "nlu: []\n", "data/faq/rules.yml": "rules: []\n",
+        "tests/stories.yml": "stories: []\n", "test_stories.yml": "stories: []\n",
+        "data/test_more.yml": "stories: []\n", "domain/test_x.yml": "intents: []\n",
+    }  # fmt: skip
+    content = prepare(files, assistant_id="ns.a", language="en", engine_image="engine:1")
+    path = tmp_path / "c.tar.gz"
+    path.write_bytes(content.archive())
+    assert unpack_content(path, tmp_path / "content") == sorted(files)
+    found = {str(p.relative_to(tmp_path / "content")) for p in (tmp_path / "content").rglob("*") if p.is_file()}
+    assert found == {
+        "config.yml", "domain/domain.yml", "domain/domain_faq.yml", "domain/domain/faq.yml",
+        "domain/domain/deep/more.yml", "data/nlu.yml", "data/data/nlu.yml", "data/data/config.yml",
+        "data/data/faq/rules.yml",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "names", [("sub/a.yml", "sub"), ("sub", "sub/a.yml"), ("a//b.yml",), ("a/./b.yml",), ("a/b.yml/",), ("a/b.yml\n",)]
+)
+def test_paths_that_mean_two_things_are_refused(tmp_path: Path, names: tuple[str, ...]) -> None:
+    archive = _tar(tmp_path / "a.tar.gz", *(_file(n, d) for n, d in GOOD.items()), *(_file(n) for n in names))
+    with pytest.raises(UnsafeArchive):
+        unpack_content(archive, tmp_path / "x")
+
+
+def test_config_is_there(tmp_path: Path) -> None:
     with pytest.raises(UnsafeArchive, match=r"config\.yml"):
         unpack_content(_tar(tmp_path / "b.tar.gz", _file("nlu.yml")), tmp_path / "y")
 

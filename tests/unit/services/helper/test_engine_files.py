@@ -33,8 +33,24 @@ def test_any_password_survives_yaml(password: str) -> None:
 def test_endpoints() -> None:
     content = yaml.safe_load(endpoints(_ticket(actions="http://a:5055/webhook"), application_name="run-1"))
     assert content["action_endpoint"] == {"url": "http://a:5055/webhook"}
-    assert content["tracker_store"]["query"] == {"application_name": "run-1"}
+    assert content["tracker_store"]["query"] == {"application_name": "run-1", "sslmode": "prefer"}
     assert "action_endpoint" not in yaml.safe_load(endpoints(_ticket(), application_name="run-1"))
+
+
+@pytest.mark.parametrize(
+    ("sslmode", "ca", "expected"),
+    [
+        ("require", None, {"sslmode": "require"}),
+        ("verify-full", None, {"sslmode": "verify-full", "sslrootcert": "system"}),
+        ("verify-full", "PEM", {"sslmode": "verify-full", "sslrootcert": "/run/engine/database-ca.pem"}),
+    ],
+)
+def test_tls_to_the_tracker_store(sslmode: str, ca: str | None, expected: dict[str, str]) -> None:
+    ticket = _ticket()
+    store = ticket.tracker_store.model_copy(update={"sslmode": sslmode, "ca": ca})
+    text = endpoints(ticket.model_copy(update={"tracker_store": store}), application_name="r")
+    query = yaml.safe_load(text)["tracker_store"]["query"]
+    assert query == {"application_name": "r", **expected}
 
 
 def test_schema_of_another_name_is_put_on_the_search_path() -> None:

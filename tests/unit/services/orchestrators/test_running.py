@@ -13,7 +13,7 @@ from tests.unit.services.orchestrators.world import PROCESS, UID, World, desired
 
 from studio.contract import labels, names
 from studio.contract.model_service import DesiredRunning, EnginePod, TrackerStore
-from studio.kube import Unavailable
+from studio.kube import Forbidden, Unavailable
 from studio.kube.kinds import SERVICE
 from studio.model_service import registry
 from studio.model_service.orchestrator import Background
@@ -103,7 +103,7 @@ def served(kube: FakeKube) -> str:
 
 async def test_the_first_run(studio: World, kube: FakeKube, reconciler: Reconciler) -> None:
     observed = await put(studio)
-    assert observed == {"target": None, "serving": None, "newest": None, "trackers_durable": None}
+    assert [key for key, value in observed.items() if value is not None] == []
     await reconciler.reconcile(UID)
     assert served(kube) == "none"  # the name resolves before anything answers
     owner = service(kube)["metadata"]["ownerReferences"][0]
@@ -201,6 +201,7 @@ async def test_a_service_of_somebody_else_is_left_alone(studio: World, kube: Fak
     await put(studio)
     await add_model(studio, 1)
     await reconciler.reconcile(UID)
+    assert (await put(studio))["problem_reason"] == "Conflict"
     await make_ready(studio, "c0")
     await reconciler.reconcile(UID)
     assert service(kube)["spec"]["selector"] == {"app": "theirs"}
@@ -210,7 +211,8 @@ async def test_a_service_of_somebody_else_is_left_alone(studio: World, kube: Fak
     assert "belongs to somebody else" in newest["message"]
     kube.remove(SERVICE, "ns", "concierge")
     await reconciler.reconcile(UID)
-    assert (await put(studio))["serving"]["serving"]
+    observed = await put(studio)
+    assert (observed["serving"]["serving"], observed["problem"]) == (True, None)
 
 
 async def test_a_bent_or_deleted_service_is_mended(studio: World, kube: FakeKube, reconciler: Reconciler) -> None:
@@ -290,8 +292,77 @@ async def test_removal(studio: World, kube: FakeKube, reconciler: Reconciler, tr
     await reconciler.reconcile(UID)
     assert service(kube) is None
     assert trackers.dropped == [UID]
-    assert (await studio.operator("DELETE", path))[1] == {"gone": True, "message": ""}
+    assert (await studio.operator("DELETE", path))[1] == {"gone": True, "message": "", "waiting_seconds": 0}
     await reconciler.reconcile(UID)
+
+
+async def test_a_removal_without_consumers_ends(
+    studio: World, kube: FakeKube, reconciler: Reconciler, trackers: FakeTrackers
+) -> None:
+    await put(studio)
+    await add_model(studio, 1)
+    await reconciler.reconcile(UID)
+    lease = await make_ready(studio, "c0")
+    await reconciler.reconcile(UID)
+    path = f"{PATH}?uid={UID}&delete_data=true"
+    removal = (await studio.operator("DELETE", path))[1]
+    assert lease.item.id in removal["message"]
+    await studio.made.pool.execute("update assistants set removing_since = now() - interval '61 s'")
+    await reconciler.reconcile(UID)
+    removal = (await studio.operator("DELETE", path))[1]
+    assert not removal["gone"]
+    assert removal["waiting_seconds"] >= 61
+    await studio.made.pool.execute("update items set lease_until = now() - interval '1 s'")
+    await reconciler.reconcile(UID)
+    assert (await studio.operator("DELETE", path))[1]["gone"]
+    assert service(kube) is None
+    assert trackers.dropped == [UID]
+
+
+async def test_other_channels_take_a_new_run(studio: World, reconciler: Reconciler) -> None:
+    await put(studio, credentials="channels", credentials_digest="1")
+    await add_model(studio, 1)
+    await reconciler.reconcile(UID)
+    first = await make_ready(studio, "c0")
+    await reconciler.reconcile(UID)
+    await reconciler.reconcile(UID)
+    assert await studio.queue.claim("run", "c1") is None
+    await put(studio, credentials="channels", credentials_digest="2")
+    await reconciler.reconcile(UID)
+    second = await make_ready(studio, "c1")
+    assert second.item.id != first.item.id
+    await reconciler.reconcile(UID)
+    await reconciler.reconcile(UID)
+    assert (await put(studio, credentials="channels", credentials_digest="2"))["serving"]["id"] == second.item.id
+
+
+async def test_paused_assistants_get_no_new_run(studio: World, reconciler: Reconciler) -> None:
+    await put(studio)
+    await add_model(studio, 1)
+    await reconciler.reconcile(UID)
+    await put(studio, paused=True)
+    assert await studio.queue.claim("run", "c0") is None
+    await put(studio)
+    lease = await make_ready(studio, "c0")
+    await reconciler.reconcile(UID)
+    await put(studio, paused=True, actions_url="http://other")
+    await reconciler.reconcile(UID)
+    assert await studio.queue.claim("run", "c1") is None
+    assert (await put(studio, paused=True))["serving"]["id"] == lease.item.id
+
+
+async def test_a_forbidden_service_is_told_before_anything_runs(
+    studio: World, kube: FakeKube, reconciler: Reconciler
+) -> None:
+    kube.fail(Forbidden(403, "Forbidden", "services is forbidden"), verb="create")
+    await put(studio)
+    with pytest.raises(Forbidden):
+        await reconciler.reconcile(UID)
+    observed = await put(studio)
+    assert (observed["problem_reason"], observed["problem"]) == ("Forbidden", "services is forbidden")
+    await reconciler.reconcile(UID)
+    observed = await put(studio)
+    assert (observed["problem_reason"], observed["problem"]) == (None, None)
 
 
 async def test_one_pass_at_a_time_and_one_run(studio: World, reconciler: Reconciler) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
@@ -65,6 +66,15 @@ async def test_made_used_and_dropped(settings: TrackerSettings, tmp_path: Path) 
         await run(one, "select * from events")
     for uid in (ONE, TWO):
         await trackers.drop(uid)
+
+
+async def test_engines_are_told_about_tls(settings: TrackerSettings, tmp_path: Path) -> None:
+    (tmp_path / "ca").write_text("PEM")
+    database = replace(settings.database, ssl_mode="verify-full", ca_file=tmp_path / "ca")
+    store = Trackers(replace(settings, database=database)).store(ONE)
+    assert (store.sslmode, store.ca) == ("verify-full", "PEM")
+    store = Trackers(replace(settings, database=replace(database, ssl_mode="require"))).store(ONE)
+    assert (store.sslmode, store.ca) == ("require", None)
 
 
 async def test_a_password_that_was_changed_is_set_again(settings: TrackerSettings, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import tarfile
 from collections.abc import AsyncIterator
 from typing import Any
 
+import asyncpg
 import pytest
 from tests.support.serving import Client, serving
 from tests.unit.services.orchestrators.world import PROCESS, UID, World, desired_training, fingerprint
@@ -16,8 +17,9 @@ from studio.contract import names
 from studio.contract.model_service import DesiredTraining, EnginePod
 from studio.model_service import garbage
 from studio.model_service.orchestrator import Background
-from studio.model_service.queue import CHANGES_CHANNEL, Lease
+from studio.model_service.queue import CHANGES_CHANNEL, ITEM_CHANNEL, QUEUE_CHANNEL, Lease
 from studio.model_service.training.process import build
+from studio.model_service.training.service import TrainingService
 
 PATH = "/v1/assistants/concierge"
 
@@ -326,11 +328,98 @@ async def test_removal(studio: World) -> None:
     assert (status, "being removed" in problem["detail"]) == (409, True)
     await studio.queue.finish(lease, "Cancelled", "Removed")
     for _ in range(2):
-        assert await studio.operator("DELETE", path) == (200, {"gone": True, "message": ""})
+        assert await studio.operator("DELETE", path) == (200, {"gone": True, "message": "", "waiting_seconds": 0})
     assert await garbage.sweep(studio.made.pool, studio.store)
     assert studio.store.objects == {}
     assert await studio.made.pool.fetchval("select removed_at is not null from assistants")
     assert (await studio.operator("DELETE", f"{PATH}?uid=unknown"))[1]["gone"]
+
+
+async def waiting_for(world: World, seconds: float) -> dict[str, Any]:
+    """The answer to another request for the removal that was asked for first so long ago."""
+    since = "update assistants set removing_since = now() - make_interval(secs => $1)"
+    await world.made.pool.execute(since, seconds)
+    status, removal = await world.operator("DELETE", f"{PATH}?uid={UID}&delete_data=true")
+    assert status == 200
+    return dict(removal)
+
+
+async def test_a_removal_without_consumers_ends(studio: World) -> None:
+    await want(studio)
+    lease = await claim(studio)
+    removal = await waiting_for(studio, 0)
+    assert not removal["gone"]
+    assert lease.item.id in removal["message"]
+    assert "held by c0" in removal["message"]
+    assert not (await waiting_for(studio, 90))["gone"]
+    await studio.made.pool.execute("update items set lease_until = now() - interval '1 s'")
+    removal = await waiting_for(studio, 50)
+    assert not removal["gone"]
+    assert 50 <= removal["waiting_seconds"] < 60
+    assert (await waiting_for(studio, 61))["gone"]
+    row = await studio.made.pool.fetchrow("select state, reason, holder from items")
+    assert row is None or tuple(row) == ("Cancelled", "Removed", None)
+    assert await studio.queue.heartbeat(lease) is None
+
+
+async def test_a_removal_ends_though_its_consumer_never_gets_it_done(studio: World) -> None:
+    await want(studio)
+    await claim(studio)
+    await waiting_for(studio, 0)
+    assert (await waiting_for(studio, 301))["gone"]
+
+
+async def test_paused_assistants_begin_nothing_and_go_on_later(studio: World) -> None:
+    await want(studio)
+    await put(studio, desired_training(paused=True))
+    assert await studio.queue.claim("training", "c0") is None
+    async with studio.queue.listen() as listener:
+        while await listener.wait(0.2):
+            pass
+        await put(studio, desired_training())
+        notes = await listener.wait(10)
+    assert [(note.channel, note.payload) for note in notes] == [(QUEUE_CHANNEL, "training")]
+    lease = await claim(studio)
+    await put(studio, desired_training(paused=True))
+    await studio.queue.release(lease)
+    adopted = await studio.queue.claim("training", "c1")
+    assert adopted is not None, "what is under way goes on"
+
+
+async def test_an_accepted_result_wakes_its_consumer(studio: World) -> None:
+    await want(studio)
+    lease = await claim(studio)
+    async with studio.queue.listen() as listener:
+        while await listener.wait(0.2):
+            pass
+        helper, result = await upload(studio, lease)
+        status, _ = await helper("POST", f"/v1/trainings/{lease.item.id}/attempts/1/result", json=result)
+        assert status == 204
+        notes = await listener.wait(10)
+    assert (ITEM_CHANNEL, lease.item.id) in [(note.channel, note.payload) for note in notes]
+    assert await studio.queue.model_of(lease.item) == 1
+
+
+async def test_logs_of_four_mebibytes_are_kept_whole(studio: World) -> None:
+    observed = await want(studio)
+    path = f"/v1/trainings/{observed['training']['id']}"
+    await claim(studio)
+    text = "a line of the engine\n" * (4 * 1024 * 1024 // 21)
+    assert (await studio.consumer()("PUT", f"{path}/attempts/1/log", data=io.BytesIO(text.encode())))[0] == 204
+    assert await studio.operator("GET", f"{path}/log") == (200, text)
+
+
+async def test_a_database_that_is_away_is_answered_without_a_traceback(
+    studio: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def away(*_: object, **__: object) -> None:
+        raise asyncpg.CannotConnectNowError("the database system is starting up")
+
+    monkeypatch.setattr(TrainingService, "put_assistant", away)
+    status, problem = await studio.operator("PUT", PATH, json=desired_training().model_dump())
+    assert (status, problem["detail"]) == (503, "the database does not answer: try again")
+    assert "Traceback" not in caplog.text
+    assert [record for record in caplog.records if record.exc_info] == []
 
 
 async def test_a_new_uid_takes_the_name_over(studio: World) -> None:

@@ -1,0 +1,93 @@
+"""docs/conditions.md names every condition and every reason, and none that does not exist.
+
+A reason is a word in CamelCase, so every such literal in the modules that make reasons must be on the page, unless it
+is listed here as something else: a new literal forces a decision.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from studio.model_service.pod_facts import Obstacle
+from studio_operator.status import assistant, conditions, studio
+
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs" / "conditions.md").read_text()
+MODULES = [
+    *sorted((ROOT / "operator/studio_operator/status").glob("*.py")),
+    *sorted((ROOT / "operator/studio_operator/reconcile").glob("*.py")),
+    ROOT / "operator/studio_operator/planning/content.py",
+    *(
+        ROOT / "services/studio/model_service" / name
+        for name in (
+            "attempts.py",
+            "attendant.py",
+            "ending.py",
+            "items.py",
+            "plan.py",
+            "queue.py",
+            "running/plan.py",
+            "running/reconciler.py",
+            "running_plan.py",
+            "running_strategy.py",
+            "training_plan.py",
+            "training_strategy.py",
+        )
+    ),
+]
+TYPES = {
+    "Ready",
+    "Available",
+    *conditions.ONLY_WHILE_TRUE,
+    *assistant.STEPS,
+    *studio.PART_CONDITIONS,
+}
+SETTINGS = {"Always", "Delete", "Manual", "Never", "OnChange"}
+OF_KUBERNETES = {
+    *("Studio", "Job", "Secret", "Opaque", "Service", "StatefulSet"),
+    *("True", "False", "Complete", "Failed", "Progressing", "Background", "Foreground"),
+    *("ContainerCannotRun", "InvalidImageName", "StartError"),
+}
+# States of items, notes of the audit, endings that only decide about the next attempt.
+OF_THE_QUEUE = {"Running", "Draining", "Adopted", "Released", "Crashed", "Problem"}
+# The end of the reason of an event, and the name of a class in an annotation.
+OTHER_WORDS = {"Ended", "ContentProblem"}
+_WORD = re.compile(r"(?:[A-Z][a-z]+)+")
+
+
+def literals(path: Path) -> Iterator[str]:
+    """The words in CamelCase that the code of a module holds, its exports excepted."""
+    tree = ast.parse(path.read_text())
+    exports = [node for node in tree.body if isinstance(node, ast.Assign) and "__all__" in ast.unparse(node.targets[0])]
+    exported = {id(node) for export in exports for node in ast.walk(export)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in exported:
+            yield from _WORD.findall(node.value) if _WORD.fullmatch(node.value) else ()
+
+
+def first_column(heading: str) -> set[str]:
+    """The words in the first column of the tables whose head begins with `heading`."""
+    tables = re.findall(rf"^\| {heading} \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", PAGE, re.MULTILINE)
+    cells = [row.split("|")[1] for table in tables for row in table.splitlines()]
+    return {word for cell in cells for word in re.findall(r"`(\w+)`", cell)}
+
+
+REASONS = {word for module in MODULES for word in literals(module)} | set(Obstacle)
+
+
+def test_every_reason_is_on_the_page() -> None:
+    others = (TYPES - first_column("reason")) | SETTINGS | OF_KUBERNETES | OF_THE_QUEUE | OTHER_WORDS
+    assert sorted(REASONS - others - first_column("reason")) == []
+
+
+def test_the_page_has_no_reason_that_does_not_exist() -> None:
+    assert sorted(first_column("reason") - REASONS) == []
+
+
+def test_every_condition_is_on_the_page() -> None:
+    assert first_column("condition") == TYPES
+
+
+def test_what_is_excepted_occurs() -> None:
+    assert sorted((SETTINGS | OF_KUBERNETES | OF_THE_QUEUE | OTHER_WORDS) - REASONS) == []
