@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from studio.contract.reasons import Reason
+
 LONGEST_DELAY = 60.0
 # A run that was ready for so long has proved itself: what follows is a new failure, not the same one again.
 PROVEN_SECONDS = 300.0
@@ -21,8 +23,8 @@ MORE_MEMORY = 1.5
 class Ending(StrEnum):
     """How an attempt ended, as far as the next one depends on it."""
 
-    DISRUPTED = "Disrupted"  # the cluster or somebody ended it: eviction, node lost, Job or pod deleted
-    OUT_OF_MEMORY = "OutOfMemory"
+    DISRUPTED = Reason.DISRUPTED.value  # the cluster or somebody ended it: eviction, node lost, Job or pod deleted
+    OUT_OF_MEMORY = Reason.OUT_OF_MEMORY.value
     PROBLEM = "Problem"  # a helper could not do its part: storage, orchestrator, network
     CRASHED = "Crashed"  # the engine of a run ended by itself
 
@@ -62,9 +64,9 @@ def next_training_attempt(history: History, *, attempts: int) -> Again | GiveUp:
     if endings.count(Ending.OUT_OF_MEMORY) > 1:
         return GiveUp(Ending.OUT_OF_MEMORY)
     if endings.count(Ending.PROBLEM) >= max(attempts, 1):
-        return GiveUp("AttemptsExhausted")
+        return GiveUp(Reason.ATTEMPTS_EXHAUSTED)
     if len(history) >= MOST_ATTEMPTS:
-        return GiveUp("TooManyLosses")
+        return GiveUp(Reason.TOO_MANY_LOSSES)
     delay = 0.0 if endings[-1:] == [Ending.OUT_OF_MEMORY] else _delay(_repeats(history))
     return Again(delay, memory_factor(history))
 
@@ -82,7 +84,7 @@ def next_run_attempt(history: History) -> Again | GiveUp:
     """
     recent = _since_proven(history)
     if sum(lost.ending is not Ending.DISRUPTED for lost in recent) >= CRASH_LOOP:
-        return GiveUp("CrashLoop")
+        return GiveUp(Reason.CRASH_LOOP)
     return Again(_delay(len(recent)))
 
 

@@ -13,6 +13,7 @@ import asyncpg
 import structlog
 
 from studio.contract import labels, names
+from studio.contract.reasons import Reason
 from studio.kube import AlreadyExists, Forbidden, Invalid, Kube, KubeError, Manifest, NotFound
 from studio.kube.kinds import EVENT, JOB
 from studio.model_service import engine_log
@@ -146,7 +147,7 @@ class Attendant(ABC):
             await self.tenure.say(refusal(error.message), error.message)
             return _CREATION_PAUSE
         except Invalid as error:
-            await self.fail(scene, Fail("InvalidSpec", f"Kubernetes refuses the Job: {error.message}"))
+            await self.fail(scene, Fail(Reason.INVALID_SPEC, f"Kubernetes refuses the Job: {error.message}"))
             return None
         self.watch.note_job(attempt.job, created)
         log.info("job created", job=attempt.job, fence=attempt.fence)
@@ -185,7 +186,7 @@ class Attendant(ABC):
         text = await self.read_log(scene.pod) if log_text is None else log_text
         words = engine_log.extract(text) if failure.engine_words else ""
         await self.archive(scene, text)
-        if failure.reason != "Conflict":
+        if failure.reason != Reason.CONFLICT:
             await self.retire(scene.job, ttl=FAILURE_TTL, history=scene.history)
             if scene.job and not scene.job.ended and not (scene.pod and scene.pod.ended):
                 await self.delete(scene.job)

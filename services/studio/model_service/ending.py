@@ -6,10 +6,11 @@ from datetime import datetime
 import asyncpg
 
 from studio.contract.model_service import Removal
+from studio.contract.reasons import Reason
 from studio.model_service import queue
 from studio.model_service.items import Item, stopped_state
 
-REMOVED = "Removed"
+REMOVED = Reason.REMOVED
 # Nobody holds the item: no consumer is alive, or none could attend to it. Longer than any roll-out of a consumer takes.
 UNHELD_SECONDS = 60.0
 # Somebody holds it and does not get it done, for instance because Kubernetes refuses all that it asks.

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from studio.contract.reasons import Reason
 from studio.model_service.attempts import LONGEST_DELAY, Ending, Lost
 from studio.model_service.items import Item
 from studio.model_service.pod_facts import JobFacts, Obstacle, PodFacts
@@ -90,7 +91,7 @@ def conflict(scene: Scene, item_label: str) -> Fail | None:
     job, item = scene.job, scene.item
     if job is None or (job.owner == item.uid and job.labels.get(item_label) == item.id):
         return None
-    return Fail("Conflict", f"a Job named {job.name} exists that is not ours: delete or rename it")
+    return Fail(Reason.CONFLICT, f"a Job named {job.name} exists that is not ours: delete or rename it")
 
 
 def paced(scene: Scene) -> Wait | None:
@@ -104,13 +105,13 @@ def paced(scene: Scene) -> Wait | None:
 def lost_to_cluster(job: JobFacts, pod: PodFacts | None) -> Lose | None:
     """The loss of an attempt that the cluster, or somebody with access to it, has ended."""
     if job.deleting:
-        return Lose(Ending.DISRUPTED, "JobDeleted", f"the Job {job.name} was deleted")
+        return Lose(Ending.DISRUPTED, Reason.JOB_DELETED, f"the Job {job.name} was deleted")
     if pod is None:
-        return Lose(Ending.DISRUPTED, "PodLost", f"the pod of the Job {job.name} is gone") if job.ended else None
+        return Lose(Ending.DISRUPTED, Reason.POD_LOST, f"the pod of the Job {job.name} is gone") if job.ended else None
     if not job.ended:
         return None
     if pod.disrupted:
-        return Lose(Ending.DISRUPTED, "Disrupted", f"the cluster ended the pod {pod.name}: {pod.disrupted}")
+        return Lose(Ending.DISRUPTED, Reason.DISRUPTED, f"the cluster ended the pod {pod.name}: {pod.disrupted}")
     if pod.deleting:
-        return Lose(Ending.DISRUPTED, "PodDeleted", f"the pod {pod.name} was deleted")
+        return Lose(Ending.DISRUPTED, Reason.POD_DELETED, f"the pod {pod.name} was deleted")
     return None

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from studio.contract import labels
+from studio.contract.reasons import Reason
 
 Manifest = Mapping[str, Any]
 
@@ -60,11 +61,11 @@ SIGTERMED = 143
 class Obstacle(StrEnum):
     """Why a pod does not get going; each is also the reason shown to users."""
 
-    UNSCHEDULABLE = "Unschedulable"
-    QUOTA_EXCEEDED = "QuotaExceeded"
-    POD_REFUSED = "PodRefused"
-    IMAGE_PULL_FAILED = "ImagePullFailed"
-    CONTAINER_CONFIG = "ContainerConfigError"
+    UNSCHEDULABLE = Reason.UNSCHEDULABLE
+    QUOTA_EXCEEDED = Reason.QUOTA_EXCEEDED
+    POD_REFUSED = Reason.POD_REFUSED
+    IMAGE_PULL_FAILED = Reason.IMAGE_PULL_FAILED
+    CONTAINER_CONFIG = Reason.CONTAINER_CONFIG_ERROR
 
 
 @dataclass(frozen=True)

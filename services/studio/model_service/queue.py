@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import asyncpg
 
+from studio.contract.reasons import Reason
 from studio.db.listening import Listener
 from studio.db.retry import retry_transient
 from studio.model_service.items import (
@@ -138,7 +139,7 @@ async def insert(
     spec: dict[str, Any],
     spec_digest: str,
     who: str,
-    reason: str = "Requested",
+    reason: str = Reason.REQUESTED,
     message: str = "",
     model_version: int | None = None,
     priority: int = 0,
@@ -299,12 +300,12 @@ class Queue:
                 item = Item(**row)
                 if item.state == "Queued":
                     changed = await change(
-                        conn, item, who=holder, state=CLAIMED_STATE[kind], reason="Claimed", message="",
+                        conn, item, who=holder, state=CLAIMED_STATE[kind], reason=Reason.CLAIMED, message="",
                         attempt=max(item.attempt, 1), lease="take", holder=holder, ttl=ttl,
                     )  # fmt: skip
                 else:
                     changed = await change(
-                        conn, item, who=holder, lease="take", holder=holder, ttl=ttl, audit_reason="Adopted"
+                        conn, item, who=holder, lease="take", holder=holder, ttl=ttl, audit_reason=Reason.ADOPTED
                     )
                 return Lease(item=changed, holder=holder, fence=changed.fence)
         except asyncpg.UniqueViolationError:
@@ -364,7 +365,7 @@ class Queue:
                 item = await self._held(conn, lease)
             except LeaseLost:
                 return
-            await change(conn, item, who=lease.holder, lease="free", audit_reason="Released")
+            await change(conn, item, who=lease.holder, lease="free", audit_reason=Reason.RELEASED)
 
     @retry_transient
     async def get(self, item_id: str) -> Item | None:

@@ -2,6 +2,7 @@
 
 from studio.contract import labels
 from studio.contract.model_service import RunState
+from studio.contract.reasons import Reason
 from studio.model_service.attempts import Ending
 from studio.model_service.jobs.run import ENGINE, HELPER
 from studio.model_service.plan import Action, Create, Fail, Lose, Scene, Stop, Wait, conflict, lost_to_cluster, paced
@@ -18,7 +19,7 @@ def plan_run(scene: Scene) -> Action:
         return Stop()
     if scene.job is None:
         if scene.job_seen:
-            return Lose(Ending.DISRUPTED, "JobDeleted", "the Job of the run was deleted")
+            return Lose(Ending.DISRUPTED, Reason.JOB_DELETED, "the Job of the run was deleted")
         return paced(scene) or Create()
     return (
         conflict(scene, labels.RUN)
@@ -36,10 +37,10 @@ def _ending(job: JobFacts, pod: PodFacts | None) -> Lose | None:
         return None
     engine = pod.container(ENGINE)
     if engine.out_of_memory:
-        return Lose(Ending.CRASHED, "OutOfMemory", _MORE_MEMORY)
+        return Lose(Ending.CRASHED, Reason.OUT_OF_MEMORY, _MORE_MEMORY)
     if engine.exit_code is None:
-        return Lose(Ending.DISRUPTED, "PodLost", f"the pod {pod.name} ended, and nothing says why")
-    return Lose(Ending.CRASHED, "EngineEnded", f"the engine ended with exit code {engine.exit_code}")
+        return Lose(Ending.DISRUPTED, Reason.POD_LOST, f"the pod {pod.name} ended, and nothing says why")
+    return Lose(Ending.CRASHED, Reason.ENGINE_ENDED, f"the engine ended with exit code {engine.exit_code}")
 
 
 def _helper_failed(pod: PodFacts | None) -> Action | None:
@@ -49,9 +50,9 @@ def _helper_failed(pod: PodFacts | None) -> Action | None:
     helper = pod.container(HELPER)
     message = (helper.message if helper.exit_code is not None else helper.last_message).strip()
     if REFUSED in (helper.exit_code, helper.last_exit_code):
-        return Fail("ModelRefused", message)
+        return Fail(Reason.MODEL_REFUSED, message)
     if helper.restarts >= _HELPER_RESTARTS and not helper.running:
-        return Lose(Ending.PROBLEM, "HelperFailed", message or "the helper of the engine does not start")
+        return Lose(Ending.PROBLEM, Reason.HELPER_FAILED, message or "the helper of the engine does not start")
     return None
 
 
@@ -66,15 +67,15 @@ def _obstacle(scene: Scene) -> Wait | None:
 def _progress(scene: Scene) -> Wait:  # noqa: PLR0911 - a table of stages
     pod = scene.pod
     if pod is None:
-        return Wait("Starting", "the Job is created, its pod is not there yet", seconds=5)
+        return Wait(Reason.STARTING, "the Job is created, its pod is not there yet", seconds=5)
     if pod.deleting:
-        return Wait("Terminating", f"the pod {pod.name} is being deleted")
+        return Wait(Reason.TERMINATING, f"the pod {pod.name} is being deleted")
     if pod.ready:
-        return Wait("Ready", "the engine answers with the intended model", state=RunState.READY)
+        return Wait(Reason.READY, "the engine answers with the intended model", state=RunState.READY)
     if scene.item.state == RunState.READY:
-        return Wait("NotAnswering", "the engine does not answer for the moment")
+        return Wait(Reason.NOT_ANSWERING, "the engine does not answer for the moment")
     if pod.container(ENGINE).running:
-        return Wait("Loading", "the engine loads the model")
+        return Wait(Reason.LOADING, "the engine loads the model")
     if pod.container(HELPER).running:
-        return Wait("Fetching", "the model is downloaded and verified")
-    return Wait("Pulling", "images are pulled and containers started")
+        return Wait(Reason.FETCHING, "the model is downloaded and verified")
+    return Wait(Reason.PULLING, "images are pulled and containers started")

@@ -5,6 +5,7 @@ from typing import Any
 
 from studio.contract import labels
 from studio.contract.model_service import DesiredRunning, RunState
+from studio.contract.reasons import Reason
 from studio.model_service import attempts
 from studio.model_service.attempts import Again, GiveUp, History
 from studio.model_service.attendant import Attendant
@@ -36,7 +37,7 @@ class RunAttendant(Attendant):
                 return await self.wait(action)
             case Create():
                 if scene.item.state == RunState.READY:
-                    await self.tenure.say("Starting", "the Job of the run is made anew", RunState.STARTING)
+                    await self.tenure.say(Reason.STARTING, "the Job of the run is made anew", RunState.STARTING)
                 return await self.create(scene)
             case Lose() as loss:
                 going_on = await self.lose(scene, loss, ready_seconds=_ready_seconds(scene), state=RunState.STARTING)
@@ -60,7 +61,7 @@ class RunAttendant(Attendant):
     async def _drain(self, scene: Scene) -> float | None:
         """Stopped means that the pod is gone: then the slot, and what it took of the cluster, is free."""
         if self._drain_until is None:
-            await self.tenure.say(scene.item.stop_reason or "Stopped", "the engine ends", RunState.DRAINING)
+            await self.tenure.say(scene.item.stop_reason or Reason.STOPPED, "the engine ends", RunState.DRAINING)
             await self.archive(scene, await self.read_log(scene.pod))
             self._drain_until = monotonic() + DRAIN_SECONDS
         jobs = self.own_jobs()
@@ -69,7 +70,7 @@ class RunAttendant(Attendant):
                 await self.delete(job, propagation="Foreground")
         if (jobs or self.watch.pods) and monotonic() < self._drain_until:
             return max(0.1, self._drain_until - monotonic())
-        await self.tenure.finish(RunState.STOPPED, scene.item.stop_reason or "Stopped", "")
+        await self.tenure.finish(RunState.STOPPED, scene.item.stop_reason or Reason.STOPPED, "")
         return None
 
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from studio.contract import labels
 from studio.contract.model_service import DesiredTraining
+from studio.contract.reasons import Reason
 from studio.model_service.attempts import Ending
 from studio.model_service.jobs.training import FETCH, TRAIN, UPLOAD
 from studio.model_service.plan import (
@@ -31,9 +32,9 @@ REFUSED = 3
 _PATIENCE = {Obstacle.IMAGE_PULL_FAILED: 45.0, Obstacle.CONTAINER_CONFIG: 45.0}
 _MORE_MEMORY = "the training needs more memory than its limit allows: raise spec.training.resources.limits.memory"
 _DOING = {
-    FETCH: ("Fetching", "fetching the content"),
-    TRAIN: ("Training", "the engine trains"),
-    UPLOAD: ("Uploading", "storing the model"),
+    FETCH: (Reason.FETCHING, "fetching the content"),
+    TRAIN: (Reason.TRAINING, "the engine trains"),
+    UPLOAD: (Reason.UPLOADING, "storing the model"),
 }
 
 
@@ -45,7 +46,7 @@ def plan_training(scene: Scene, desired: DesiredTraining) -> Action:
         return Stop()
     if scene.job is None:
         if scene.job_seen:
-            return Lose(Ending.DISRUPTED, "JobDeleted", "the Job of the training was deleted")
+            return Lose(Ending.DISRUPTED, Reason.JOB_DELETED, "the Job of the training was deleted")
         return paced(scene) or Create()
     return (
         conflict(scene, labels.TRAINING)
@@ -64,27 +65,27 @@ def _ending(job: JobFacts, pod: PodFacts | None) -> Action | None:  # noqa: PLR0
     fetch, train, upload = (pod.container(name) for name in (FETCH, TRAIN, UPLOAD))
     if train.failed:
         return _engine_failed(train)
-    for helper, reason in ((fetch, "FetchFailed"), (upload, "UploadFailed")):
+    for helper, reason in ((fetch, Reason.FETCH_FAILED), (upload, Reason.UPLOAD_FAILED)):
         if helper.exit_code == REFUSED:
             return Fail(reason, helper.message.strip())
         if helper.failed:
             message = helper.message.strip() or f"the step {helper.name} ended with exit code {helper.exit_code}"
             return Lose(Ending.PROBLEM, reason, message)
     if job.failure == "DeadlineExceeded":
-        return Fail("DeadlineExceeded", "the training was never finished and its Job was ended by the cluster")
+        return Fail(Reason.DEADLINE_EXCEEDED, "the training was never finished and its Job was ended by the cluster")
     if upload.exit_code == 0:
-        return Lose(Ending.PROBLEM, "ResultMissing", "the Job ended well, but its model was not registered")
-    return Lose(Ending.DISRUPTED, "PodLost", f"the pod {pod.name} ended, and nothing says why")
+        return Lose(Ending.PROBLEM, Reason.RESULT_MISSING, "the Job ended well, but its model was not registered")
+    return Lose(Ending.DISRUPTED, Reason.POD_LOST, f"the pod {pod.name} ended, and nothing says why")
 
 
 def _engine_failed(train: ContainerFacts) -> Action:
     if train.out_of_memory:
-        return Lose(Ending.OUT_OF_MEMORY, "OutOfMemory", _MORE_MEMORY)
+        return Lose(Ending.OUT_OF_MEMORY, Reason.OUT_OF_MEMORY, _MORE_MEMORY)
     if train.exit_code == SIGTERMED:
-        return Lose(Ending.DISRUPTED, "PodDeleted", "the engine was told to end before it had finished")
+        return Lose(Ending.DISRUPTED, Reason.POD_DELETED, "the engine was told to end before it had finished")
     if train.exit_code in _NOT_RUNNABLE or train.reason in ("StartError", "ContainerCannotRun"):
-        return Fail("EngineNotRunnable", f"the engine image cannot run `rasa train`: {train.message.strip()}")
-    return Fail("InvalidContent", f"the engine ended with exit code {train.exit_code}", engine_words=True)
+        return Fail(Reason.ENGINE_NOT_RUNNABLE, f"the engine image cannot run `rasa train`: {train.message.strip()}")
+    return Fail(Reason.INVALID_CONTENT, f"the engine ended with exit code {train.exit_code}", engine_words=True)
 
 
 def _deadline(scene: Scene, desired: DesiredTraining) -> Action | None:
@@ -94,7 +95,7 @@ def _deadline(scene: Scene, desired: DesiredTraining) -> Action | None:
     if scene.now - train.started_at < timedelta(seconds=desired.deadline_seconds):
         return None
     return Fail(
-        "DeadlineExceeded",
+        Reason.DEADLINE_EXCEEDED,
         f"the engine trained for more than {desired.deadline_seconds} s: "
         "raise spec.training.deadlineSeconds or make the content smaller",
     )
@@ -117,9 +118,9 @@ def _obstacle(scene: Scene) -> Action | None:
 def _progress(scene: Scene) -> Wait:
     pod = scene.pod
     if pod is None:
-        return Wait("Starting", "the Job is created, its pod is not there yet", seconds=5)
+        return Wait(Reason.STARTING, "the Job is created, its pod is not there yet", seconds=5)
     if pod.deleting:
-        return Wait("Terminating", f"the pod {pod.name} is being deleted")
+        return Wait(Reason.TERMINATING, f"the pod {pod.name} is being deleted")
     for name in (UPLOAD, TRAIN, FETCH):
         container = pod.container(name)
         if container.running:
@@ -127,7 +128,7 @@ def _progress(scene: Scene) -> Wait:
             return Wait(reason, message)
         if container.exit_code == 0:
             break
-    return Wait("Pulling", "images are pulled and containers started")
+    return Wait(Reason.PULLING, "images are pulled and containers started")
 
 
 def deadline_in(scene: Scene, desired: DesiredTraining) -> float | None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from studio.contract import labels
 from studio.contract.model_service import DesiredTraining, TrainingState
+from studio.contract.reasons import Reason
 from studio.model_service import attempts
 from studio.model_service.attempts import Again, GiveUp, History
 from studio.model_service.attendant import SUCCESS_TTL, Attendant
@@ -53,7 +54,7 @@ class TrainingAttendant(Attendant):
                 await self._requeue(scene, action)
             case Succeed():
                 await self.retire(scene.job, ttl=SUCCESS_TTL)
-                await self.tenure.finish(TrainingState.SUCCEEDED, "Trained", "")
+                await self.tenure.finish(TrainingState.SUCCEEDED, Reason.TRAINED, "")
             case Stop():
                 await self._stop(scene)
         return None
@@ -83,4 +84,4 @@ class TrainingAttendant(Attendant):
             if not job.ended and not job.deleting:
                 await self.delete(job)
         item = scene.item
-        await self.tenure.finish(stopped_state(item), item.stop_reason or "Cancelled", "")
+        await self.tenure.finish(stopped_state(item), item.stop_reason or Reason.CANCELLED, "")

@@ -18,6 +18,7 @@ MODULES = [
     *sorted((ROOT / "operator/studio_operator/status").glob("*.py")),
     *sorted((ROOT / "operator/studio_operator/reconcile").glob("*.py")),
     ROOT / "operator/studio_operator/planning/content.py",
+    ROOT / "services/studio/contract/reasons.py",
     *(
         ROOT / "services/studio/model_service" / name
         for name in (

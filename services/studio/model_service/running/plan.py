@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from studio.contract.model_service import DesiredRunning, RunState
+from studio.contract.reasons import Reason
 from studio.model_service.digest import digest
 from studio.model_service.items import Item
 from studio.model_service.registry import Model
 
 # Failures that lie outside of the model and its specification; the run is tried again after a pause.
-RETRYABLE = frozenset({"Conflict", "TooManyLosses"})
+RETRYABLE = frozenset({Reason.CONFLICT, Reason.TOO_MANY_LOSSES})
 RETRY_SECONDS = 60.0
 
 
@@ -80,7 +81,7 @@ def plan(wanted: Wanted | None, runs: Sequence[Run], serving: str | None, *, hal
     """
     usable = [run for run in runs if not RunState(run.state).final and not run.stopping]
     if halted:
-        return [Stop(run.id, "Halted") for run in usable]
+        return [Stop(run.id, Reason.HALTED) for run in usable]
     if wanted is None:
         return []
     best = _best([run for run in usable if run.is_for(wanted)], serving)
@@ -91,7 +92,7 @@ def plan(wanted: Wanted | None, runs: Sequence[Run], serving: str | None, *, hal
     if front is not None and front.ready and front.id != serving:
         actions.append(Flip(front.id))
     kept = {serving, best and best.id, front and front.id}
-    actions += [Stop(run.id, "Replaced") for run in usable if run.id not in kept]
+    actions += [Stop(run.id, Reason.REPLACED) for run in usable if run.id not in kept]
     return actions
 
 

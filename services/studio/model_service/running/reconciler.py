@@ -10,6 +10,7 @@ import asyncpg
 import structlog
 
 from studio.contract import names
+from studio.contract.reasons import Reason
 from studio.kube import KubeError, Unavailable
 from studio.model_service import ending, history, queue, registry
 from studio.model_service.items import Item
@@ -191,7 +192,7 @@ class Reconciler:
             await queue.notify(conn, (queue.CHANGES_CHANNEL, f"run:{assistant.name}"))
 
     async def _note_sight(self, conn: asyncpg.Connection, assistant: Assistant, sight: Sight) -> Assistant:
-        reason = "Conflict" if sight.foreign else ""
+        reason = Reason.CONFLICT if sight.foreign else ""
         return await self._note(conn, assistant, sight.serving, reason=reason, message=sight.foreign)
 
     @staticmethod

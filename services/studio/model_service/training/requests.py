@@ -7,13 +7,14 @@ import asyncpg
 
 from studio.contract import names
 from studio.contract.model_service import DesiredTraining, TrainingState
+from studio.contract.reasons import Reason
 from studio.model_service import queue, registry
 from studio.model_service.digest import digest
 from studio.model_service.items import Item
 from studio.model_service.registry import Model
 
 # Failures that say nothing about the content: the same training is repeated by itself, at growing intervals.
-RETRYABLE = frozenset({"AttemptsExhausted", "TooManyLosses", "Conflict"})
+RETRYABLE = frozenset({Reason.ATTEMPTS_EXHAUSTED, Reason.TOO_MANY_LOSSES, Reason.CONFLICT})
 FIRST_PAUSE = 60.0
 LONGEST_PAUSE = 3600.0
 
@@ -65,7 +66,9 @@ async def request_training(
         pause = await _pause(conn, last)
 
     for item in active:
-        await queue.request_stop(conn, item, who=who, reason="Superseded", message="newer content is trained instead")
+        await queue.request_stop(
+            conn, item, who=who, reason=Reason.SUPERSEDED, message="newer content is trained instead"
+        )
     number = await registry.next_number(conn, desired.uid, "next_training")
     item = await queue.insert(
         conn,

@@ -15,6 +15,7 @@ from studio.contract.model_service import (
     UploadRequest,
     UploadTicket,
 )
+from studio.contract.reasons import Reason
 from studio.model_service import garbage, history, keys, logs, queue, registry
 from studio.model_service.http import Refused
 from studio.model_service.items import Item
@@ -136,7 +137,9 @@ class TrainingService:
                 item = await queue.lock(conn, item_id)
                 if item is None or item.kind != "training":
                     raise Refused(404, f"there is no training {item_id}")
-                item = await queue.request_stop(conn, item, who=who, reason="Cancelled", message=f"cancelled by {who}")
+                item = await queue.request_stop(
+                    conn, item, who=who, reason=Reason.CANCELLED, message=f"cancelled by {who}"
+                )
             return (await self._views(conn, [item]))[0]
 
     async def trainings(self, *, assistant: str | None, state: str | None, limit: int) -> list[TrainingView]:

@@ -348,6 +348,22 @@ async def test_a_crash_loop_ends_with_the_engines_words() -> None:
     assert len(stage.orchestrator.logs) == 5
 
 
+async def test_a_run_without_enough_memory_says_so_and_nothing_else() -> None:
+    stage = Stage("run")
+    async with stage.play() as work:
+        for attempt in range(1, 6):
+            await until(lambda attempt=attempt: stage.job(attempt))
+            stage.log("engine", "INFO Loading model\n", attempt)
+            stage.pod(run_pod(ended("engine", 137, "OOMKilled"), phase="Failed"), attempt=attempt)
+            stage.end_job(complete=False, attempt=attempt)
+        await asyncio.wait_for(work, 10)
+    item = stage.queue.item
+    assert (item.state, item.reason) == ("Failed", "OutOfMemory")
+    assert item.message == (
+        "the engine needs more memory than its limit allows: raise spec.running.resources.limits.memory"
+    )
+
+
 async def test_a_model_that_is_refused_fails_the_run_at_once() -> None:
     stage = Stage("run")
     helper = {**waiting("run-helper", "CrashLoopBackOff"), "restartCount": 1}
