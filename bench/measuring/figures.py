@@ -65,8 +65,23 @@ def spread(values: Sequence[float]) -> str:
 
 
 def end_state(objects: Iterable[Manifest]) -> list[str]:
-    """What a namespace came to, one line an object, without what differs from run to run."""
-    return sorted(_line(item) for item in objects)
+    """What a namespace came to, one line an object, without what differs from run to run or goes by itself."""
+    return sorted(_line(item) for item in objects if not _passes(item))
+
+
+def differences(expected: Sequence[str], found: Sequence[str]) -> list[str]:
+    """What is missing (`-`) and what there is too much (`+`), each as often as it is."""
+    missing, surplus = Counter(expected), Counter(found)
+    return [
+        *(f"- {line}" for line in sorted((missing - surplus).elements())),
+        *(f"+ {line}" for line in sorted((surplus - missing).elements())),
+    ]
+
+
+def _passes(item: Manifest) -> bool:
+    """The Job of a training goes a minute after its end: when it is seen says nothing."""
+    component = item["metadata"].get("labels", {}).get("app.kubernetes.io/component")
+    return bool(item["kind"] == "Job" and component == "training")
 
 
 def _line(item: Manifest) -> str:

@@ -50,6 +50,7 @@ def arrivals(kubectl: Kubectl) -> Arrivals:
     """The concert hall, without its action server and with default resources, applied twice into one namespace."""
     with namespace(kubectl, "bench") as space:
         first, _ = arrive(space, "hall")
+        assistants.wait_studio_ready(space)
         state = figures.end_state(cluster_facts.everything(space))
         second, training = arrive(space, "hall-too")
         eventually("all slots are there", lambda: _ready_pods(space, CONSUMERS) == 4, within=60)
@@ -214,7 +215,7 @@ def _differences(space: Space, undisturbed: list[str]) -> list[str]:
 
     def same() -> bool:
         state = figures.end_state(cluster_facts.everything(space))
-        found[:] = sorted(set(state) ^ set(undisturbed))
+        found[:] = figures.differences(undisturbed, state)
         return not found
 
     try:

@@ -7,10 +7,10 @@ import sys
 
 # Module and arguments of each process's `main`; nothing of it is imported before it is asked for: memory counts.
 PROCESSES: dict[str, tuple[str, ...]] = {
-    "training-orchestrator": ("studio.model_service.training.process",),
-    "running-orchestrator": ("studio.model_service.running.process",),
-    "training-consumer": ("studio.model_service.consumer", "training"),
-    "running-consumer": ("studio.model_service.consumer", "run"),
+    "training-orchestrator": ("studio.model_service.orchestrators.training.process",),
+    "running-orchestrator": ("studio.model_service.orchestrators.running.process",),
+    "training-consumer": ("studio.model_service.consumers.consumer", "training"),
+    "running-consumer": ("studio.model_service.consumers.consumer", "run"),
     "migrate": ("studio.db.migrate",),
     "fetch": ("studio.model_service.helper.fetch",),
     "upload": ("studio.model_service.helper.upload",),

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 from fastapi import FastAPI
 
-from studio.model_service.http import Server
+from studio.model_service.orchestrators.http import Server
 
 
 @asynccontextmanager

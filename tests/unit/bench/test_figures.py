@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from measuring.figures import cpu_request, end_state, percentile, requests_by_kind
+from measuring.figures import cpu_request, differences, end_state, percentile, requests_by_kind
 
 
 def container(cpu: str | None = None, **rest: Any) -> dict[str, Any]:
@@ -82,3 +82,14 @@ def test_the_end_state_sees_what_matters() -> None:
     assert end_state([assistant("True")]) != end_state([assistant("False")])
     scaled = [item("Deployment", "d", "apps/v1", spec={"replicas": replicas}) for replicas in (1, 2)]
     assert end_state(scaled[:1]) != end_state(scaled[1:])
+
+
+def test_the_job_of_a_training_is_no_end_state() -> None:
+    training = item("Job", "hall-t1-0a1b2-1")
+    training["metadata"]["labels"] = {"app.kubernetes.io/component": "training"}
+    assert end_state([training]) == []
+
+
+def test_differences_say_what_is_missing_and_what_is_too_much() -> None:
+    assert differences(["a", "a", "b"], ["a", "b", "c"]) == ["- a", "+ c"]
+    assert differences(["a"], ["a"]) == []

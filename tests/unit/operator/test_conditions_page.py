@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from studio.model_service.pod_facts import Obstacle
+from studio.model_service.consumers.pod_facts import Obstacle
 from studio_operator.status import assistant, conditions, studio
 
 ROOT = Path(__file__).parents[3]
@@ -22,18 +22,18 @@ MODULES = [
     *(
         ROOT / "services/studio/model_service" / name
         for name in (
-            "attempts.py",
-            "attendant.py",
-            "ending.py",
+            "consumers/attempts.py",
+            "consumers/attendant.py",
+            "consumers/plan.py",
+            "consumers/running_plan.py",
+            "consumers/running_strategy.py",
+            "consumers/training_plan.py",
+            "consumers/training_strategy.py",
             "items.py",
-            "plan.py",
+            "orchestrators/ending.py",
+            "orchestrators/running/plan.py",
+            "orchestrators/running/reconciler.py",
             "queue.py",
-            "running/plan.py",
-            "running/reconciler.py",
-            "running_plan.py",
-            "running_strategy.py",
-            "training_plan.py",
-            "training_strategy.py",
         )
     ),
 ]

@@ -12,13 +12,13 @@ from tests.fakes.kube import FakeKube
 from studio.contract import labels
 from studio.contract.model_service import DesiredRunning, DesiredTraining, EnginePod
 from studio.kube.kinds import JOB
-from studio.model_service.attendant import Attendant
+from studio.model_service.consumers.attendant import Attendant
+from studio.model_service.consumers.running_strategy import RunAttendant
+from studio.model_service.consumers.tenure import Tenure
+from studio.model_service.consumers.training_strategy import TrainingAttendant
 from studio.model_service.items import CLAIMED_STATE, Item, Kind, Lease, LeaseLost, check_transition, stopped_state
 from studio.model_service.jobs.parts import Site
 from studio.model_service.orchestrator_client import Unavailable
-from studio.model_service.running_strategy import RunAttendant
-from studio.model_service.tenure import Tenure
-from studio.model_service.training_strategy import TrainingAttendant
 
 NAMESPACE = "team"
 UID = "uid-kiosk"

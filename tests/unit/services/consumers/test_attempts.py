@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio.model_service.attempts import (
+from studio.model_service.consumers.attempts import (
     MOST_ATTEMPTS,
     PROVEN_SECONDS,
     Again,

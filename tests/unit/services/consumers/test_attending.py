@@ -22,7 +22,7 @@ from tests.unit.services.consumers.scenery import (
 from studio.contract import labels
 from studio.kube import Forbidden, Invalid, KubeError, Unavailable
 from studio.kube.kinds import EVENT, JOB, POD
-from studio.model_service import attempts, attendant, training_strategy
+from studio.model_service.consumers import attempts, attendant, training_strategy
 from studio.model_service.items import LeaseLost
 from studio.model_service.jobs.resources import in_bytes
 
@@ -169,7 +169,7 @@ async def test_a_pod_that_cannot_be_scheduled_is_said_and_gives_the_slot_back(mo
         stage.pod(training_pod(**unschedulable))
         await until(lambda: stage.queue.item.reason == "Unschedulable")
         assert stage.queue.item.message == "0/1 nodes"
-        monkeypatch.setattr("studio.model_service.training_plan.BLOCKED_SECONDS", 0.0)
+        monkeypatch.setattr("studio.model_service.consumers.training_plan.BLOCKED_SECONDS", 0.0)
         stage.pod(training_pod(waiting("fetch", "PodInitializing"), **unschedulable))
         await asyncio.wait_for(work, 10)
     assert (stage.queue.item.state, stage.queue.item.reason) == ("Queued", "Unschedulable")

@@ -12,10 +12,10 @@ from tests.unit.services.consumers.scenery import ID, NAMESPACE, UID, Stage, des
 from studio.db import pool
 from studio.kube.kinds import JOB
 from studio.model_service import queue as q
-from studio.model_service.attendant import Attendant
-from studio.model_service.consumer import Consumer, ConsumerSettings, application
+from studio.model_service.consumers.attendant import Attendant
+from studio.model_service.consumers.consumer import Consumer, ConsumerSettings, application
+from studio.model_service.consumers.tenure import Tenure
 from studio.model_service.queue import Queue
-from studio.model_service.tenure import Tenure
 from studio.settings import DatabaseSettings
 
 

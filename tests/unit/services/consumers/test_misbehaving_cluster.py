@@ -12,9 +12,9 @@ from tests.unit.services.consumers.scenery import NAMESPACE, Stage, ended, run_p
 
 from studio.kube import Conflict, TooManyRequests, Unavailable
 from studio.kube.kinds import JOB, POD
-from studio.model_service import attempts, attendant
+from studio.model_service.consumers import attempts, attendant
+from studio.model_service.consumers.pod_facts import job_facts
 from studio.model_service.items import Kind, LeaseLost
-from studio.model_service.pod_facts import job_facts
 
 ERRORS = (Unavailable(503, "x", "x"), TooManyRequests(429, "x", "x"), Conflict(409, "x", "x"))
 
@@ -144,7 +144,7 @@ def test_it_ends_well(kind: Kind, steps: list[str], takeovers: set[int]) -> None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(attempts, "LONGEST_DELAY", 0.0)
         patch.setattr(attendant, "_LONGEST_PAUSE", 0.01)
-        patch.setattr("studio.model_service.item_watch._LONGEST_PAUSE", 0.01)
+        patch.setattr("studio.model_service.consumers.item_watch._LONGEST_PAUSE", 0.01)
         stage = asyncio.run(play())
     item = stage.queue.item
     assert item.state in (("Succeeded", "Failed") if kind == "training" else ("Stopped", "Failed"))

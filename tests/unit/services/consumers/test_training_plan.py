@@ -8,9 +8,9 @@ from tests.unit.services.consumers.scenery import START, UID, desired, item
 
 from studio.contract import labels
 from studio.contract.model_service import DesiredTraining
-from studio.model_service.plan import Requeue, Scene, Wait
-from studio.model_service.pod_facts import JobFacts, Obstacle, PodFacts
-from studio.model_service.training_plan import plan_training
+from studio.model_service.consumers.plan import Requeue, Scene, Wait
+from studio.model_service.consumers.pod_facts import JobFacts, Obstacle, PodFacts
+from studio.model_service.consumers.training_plan import plan_training
 
 DESIRED = cast("DesiredTraining", desired("training"))
 

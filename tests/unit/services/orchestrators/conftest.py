@@ -11,7 +11,7 @@ from tests.support.tokens import TokenMaker
 from tests.unit.services.orchestrators.world import World
 
 from studio.db import pool
-from studio.model_service.orchestrator import Connections
+from studio.model_service.orchestrators.orchestrator import Connections
 from studio.settings import DatabaseSettings
 
 

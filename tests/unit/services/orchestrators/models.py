@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from tests.unit.services.orchestrators.world import UID, fingerprint
 
-from studio.model_service.registry import Model
+from studio.model_service.orchestrators.registry import Model
 
 
 def model(version: int, content: str = "a", image: str = "engine:1") -> Model:

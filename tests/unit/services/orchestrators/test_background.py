@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from studio.model_service import orchestrator
-from studio.model_service.orchestrator import Background
+from studio.model_service.orchestrators import orchestrator
+from studio.model_service.orchestrators.orchestrator import Background
 
 
 async def test_a_task_that_fails_begins_again() -> None:

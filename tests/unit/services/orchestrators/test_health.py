@@ -2,7 +2,7 @@
 
 import asyncpg
 
-from studio.model_service.http import Health
+from studio.model_service.orchestrators.http import Health
 
 
 async def test_readiness_is_asked_seldom_and_comes_back_soon(studio_pool: asyncpg.Pool) -> None:

@@ -15,13 +15,13 @@ from studio.contract import labels, names
 from studio.contract.model_service import DesiredRunning, EnginePod, TrackerStore
 from studio.kube import Forbidden, Unavailable
 from studio.kube.kinds import SERVICE
-from studio.model_service import registry
-from studio.model_service.orchestrator import Background
+from studio.model_service.orchestrators import registry
+from studio.model_service.orchestrators.orchestrator import Background
+from studio.model_service.orchestrators.running.front import Front, Overtaken
+from studio.model_service.orchestrators.running.loop import Loop
+from studio.model_service.orchestrators.running.process import build, reconciling
+from studio.model_service.orchestrators.running.reconciler import Reconciler
 from studio.model_service.queue import CHANGES_CHANNEL, Lease
-from studio.model_service.running.front import Front, Overtaken
-from studio.model_service.running.loop import Loop
-from studio.model_service.running.process import build, reconciling
-from studio.model_service.running.reconciler import Reconciler
 
 PATH = "/v1/assistants/concierge"
 

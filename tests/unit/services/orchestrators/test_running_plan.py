@@ -10,7 +10,17 @@ from tests.unit.services.orchestrators.models import model
 from tests.unit.services.orchestrators.world import desired_running
 
 from studio.contract.model_service import DesiredRunning, EnginePod
-from studio.model_service.running.plan import Flip, Run, Start, Stop, Wanted, plan, specification, target, wanted_of
+from studio.model_service.orchestrators.running.plan import (
+    Flip,
+    Run,
+    Start,
+    Stop,
+    Wanted,
+    plan,
+    specification,
+    target,
+    wanted_of,
+)
 
 V1, V2 = Wanted(1, "d"), Wanted(2, "d")
 

@@ -11,7 +11,7 @@ from tests.support import postgres
 
 from studio.contract import names
 from studio.db import pool
-from studio.model_service.running.trackers import Trackers
+from studio.model_service.orchestrators.running.trackers import Trackers
 from studio.settings import DatabaseSettings, TrackerSettings
 
 ONE, TWO = "6f1f4c1e-0000-4000-8000-00000000000a", "6f1f4c1e-0000-4000-8000-00000000000b"

@@ -15,11 +15,11 @@ from tests.unit.services.orchestrators.world import PROCESS, UID, World, desired
 
 from studio.contract import names
 from studio.contract.model_service import DesiredTraining, EnginePod
-from studio.model_service import garbage
-from studio.model_service.orchestrator import Background
+from studio.model_service.orchestrators import garbage
+from studio.model_service.orchestrators.orchestrator import Background
+from studio.model_service.orchestrators.training.process import build
+from studio.model_service.orchestrators.training.service import TrainingService
 from studio.model_service.queue import CHANGES_CHANNEL, ITEM_CHANNEL, QUEUE_CHANNEL, Lease
-from studio.model_service.training.process import build
-from studio.model_service.training.service import TrainingService
 
 PATH = "/v1/assistants/concierge"
 

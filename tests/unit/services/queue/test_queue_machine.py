@@ -21,9 +21,9 @@ from hypothesis.stateful import (
 from studio.contract.model_service import DesiredTraining, EnginePod
 from studio.db import pool
 from studio.model_service import queue as q
-from studio.model_service import registry
+from studio.model_service.orchestrators import registry
+from studio.model_service.orchestrators.training.requests import request_training
 from studio.model_service.queue import Lease, LeaseLost, Queue
-from studio.model_service.training.requests import request_training
 from studio.settings import DatabaseSettings
 
 T = TypeVar("T")

@@ -16,14 +16,15 @@ from studio.contract.model_service import (
     UploadTicket,
 )
 from studio.contract.reasons import Reason
-from studio.model_service import garbage, history, keys, logs, queue, registry
-from studio.model_service.http import Refused
+from studio.model_service import queue
 from studio.model_service.items import Item
-from studio.model_service.training import results
-from studio.model_service.training.removal import remove
-from studio.model_service.training.requests import request_training
-from studio.model_service.training.retention import prune_contents
-from studio.model_service.views import model_view, training_view
+from studio.model_service.orchestrators import garbage, history, keys, logs, registry
+from studio.model_service.orchestrators.http import Refused
+from studio.model_service.orchestrators.training import results
+from studio.model_service.orchestrators.training.removal import remove
+from studio.model_service.orchestrators.training.requests import request_training
+from studio.model_service.orchestrators.training.retention import prune_contents
+from studio.model_service.orchestrators.views import model_view, training_view
 from studio.storage.port import ObjectStore
 
 TICKET_SECONDS = 900

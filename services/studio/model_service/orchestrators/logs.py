@@ -4,9 +4,10 @@ import hashlib
 
 import asyncpg
 
-from studio.model_service import garbage, keys, queue
-from studio.model_service.http import LOG_LIMIT, Refused
+from studio.model_service import queue
 from studio.model_service.items import Item
+from studio.model_service.orchestrators import garbage, keys
+from studio.model_service.orchestrators.http import LOG_LIMIT, Refused
 from studio.storage.port import ObjectMissing, ObjectStore
 
 

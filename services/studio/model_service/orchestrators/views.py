@@ -2,7 +2,7 @@
 
 from studio.contract.model_service import ModelView, RunState, RunView, TrainingState, TrainingView
 from studio.model_service.items import Item
-from studio.model_service.registry import Assistant, Model
+from studio.model_service.orchestrators.registry import Assistant, Model
 
 
 def model_view(model: Model) -> ModelView:

@@ -2,8 +2,8 @@
 
 import asyncpg
 
-from studio.model_service import garbage
-from studio.model_service.registry import Assistant
+from studio.model_service.orchestrators import garbage
+from studio.model_service.orchestrators.registry import Assistant
 
 
 async def prune_models(conn: asyncpg.Connection, assistant: Assistant, *, keep: int) -> None:

@@ -15,10 +15,10 @@ from studio.contract.model_service import (
     RunTicket,
     RunView,
 )
-from studio.model_service.changes import ChangeStream
-from studio.model_service.http import Consumer, Helper, Operator, Refused, change_events
-from studio.model_service.registry import Removing
-from studio.model_service.running.service import RunningService
+from studio.model_service.orchestrators.changes import ChangeStream
+from studio.model_service.orchestrators.http import Consumer, Helper, Operator, Refused, change_events
+from studio.model_service.orchestrators.registry import Removing
+from studio.model_service.orchestrators.running.service import RunningService
 
 
 def routes(service: RunningService, changes: ChangeStream) -> APIRouter:

@@ -12,11 +12,12 @@ import structlog
 from studio.contract import names
 from studio.contract.reasons import Reason
 from studio.kube import KubeError, Unavailable
-from studio.model_service import ending, history, queue, registry
+from studio.model_service import queue
 from studio.model_service.items import Item
-from studio.model_service.registry import Assistant, Model
-from studio.model_service.running.front import Front, Sight
-from studio.model_service.running.plan import (
+from studio.model_service.orchestrators import ending, history, registry
+from studio.model_service.orchestrators.registry import Assistant, Model
+from studio.model_service.orchestrators.running.front import Front, Sight
+from studio.model_service.orchestrators.running.plan import (
     Action,
     Flip,
     Run,

@@ -3,7 +3,7 @@
 import asyncpg
 
 from studio.contract.model_service import Removal
-from studio.model_service import ending, garbage, registry
+from studio.model_service.orchestrators import ending, garbage, registry
 
 
 async def remove(conn: asyncpg.Connection, uid: str, *, delete_data: bool) -> Removal:

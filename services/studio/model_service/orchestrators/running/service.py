@@ -13,13 +13,14 @@ from studio.contract.model_service import (
     RunTicket,
     RunView,
 )
-from studio.model_service import ending, logs, queue, registry
-from studio.model_service.http import Refused
+from studio.model_service import queue
 from studio.model_service.items import Item
-from studio.model_service.registry import Assistant, Model
-from studio.model_service.running.plan import target
-from studio.model_service.running.trackers import Trackers
-from studio.model_service.views import model_view, run_view
+from studio.model_service.orchestrators import ending, logs, registry
+from studio.model_service.orchestrators.http import Refused
+from studio.model_service.orchestrators.registry import Assistant, Model
+from studio.model_service.orchestrators.running.plan import target
+from studio.model_service.orchestrators.running.trackers import Trackers
+from studio.model_service.orchestrators.views import model_view, run_view
 from studio.storage.port import ObjectStore
 
 TICKET_SECONDS = 900

@@ -3,10 +3,11 @@
 import asyncpg
 
 from studio.contract.model_service import TrainingResult, TrainingState
-from studio.model_service import garbage, history, keys, queue, registry
-from studio.model_service.http import Refused
+from studio.model_service import queue
 from studio.model_service.items import Item
-from studio.model_service.training.retention import prune_models
+from studio.model_service.orchestrators import garbage, history, keys, registry
+from studio.model_service.orchestrators.http import Refused
+from studio.model_service.orchestrators.training.retention import prune_models
 from studio.storage.port import ObjectMissing, ObjectStore
 
 # A store that does not verify digests itself is read back, up to so many bytes.

@@ -18,10 +18,10 @@ from studio.contract.model_service import (
     UploadRequest,
     UploadTicket,
 )
-from studio.model_service.changes import ChangeStream
-from studio.model_service.http import Consumer, Helper, Operator, Refused, change_events
-from studio.model_service.registry import Removing
-from studio.model_service.training.service import TrainingService
+from studio.model_service.orchestrators.changes import ChangeStream
+from studio.model_service.orchestrators.http import Consumer, Helper, Operator, Refused, change_events
+from studio.model_service.orchestrators.registry import Removing
+from studio.model_service.orchestrators.training.service import TrainingService
 
 FINGERPRINT = r"^[0-9a-f]{64}$"
 

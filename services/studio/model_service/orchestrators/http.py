@@ -24,7 +24,7 @@ from studio.auth.roles import Role, Roles
 from studio.auth.verification import Identity, InvalidToken, Verifier
 from studio.contract.model_service import Change, Problem
 from studio.db.retry import is_transient
-from studio.model_service.changes import ChangeStream
+from studio.model_service.orchestrators.changes import ChangeStream
 from studio.storage.port import StorageError
 
 log = structlog.get_logger(__name__)

@@ -8,10 +8,11 @@ import asyncpg
 from studio.contract import names
 from studio.contract.model_service import DesiredTraining, TrainingState
 from studio.contract.reasons import Reason
-from studio.model_service import queue, registry
-from studio.model_service.digest import digest
+from studio.model_service import queue
 from studio.model_service.items import Item
-from studio.model_service.registry import Model
+from studio.model_service.orchestrators import registry
+from studio.model_service.orchestrators.digest import digest
+from studio.model_service.orchestrators.registry import Model
 
 # Failures that say nothing about the content: the same training is repeated by itself, at growing intervals.
 RETRYABLE = frozenset({Reason.ATTEMPTS_EXHAUSTED, Reason.TOO_MANY_LOSSES, Reason.CONFLICT})

@@ -5,13 +5,20 @@ from contextlib import AsyncExitStack
 from fastapi import FastAPI
 
 from studio.kube import Kube
-from studio.model_service import garbage, registry
-from studio.model_service.changes import ChangeStream
-from studio.model_service.http import Access, Health, Server, create_app
-from studio.model_service.orchestrator import Background, Connections, access, connections, every, listening
+from studio.model_service.orchestrators import garbage, registry
+from studio.model_service.orchestrators.changes import ChangeStream
+from studio.model_service.orchestrators.http import Access, Health, Server, create_app
+from studio.model_service.orchestrators.orchestrator import (
+    Background,
+    Connections,
+    access,
+    connections,
+    every,
+    listening,
+)
+from studio.model_service.orchestrators.training.routes import routes
+from studio.model_service.orchestrators.training.service import TrainingService
 from studio.model_service.queue import CHANGES_CHANNEL
-from studio.model_service.training.routes import routes
-from studio.model_service.training.service import TrainingService
 from studio.settings import ProcessSettings, TrainingOrchestratorSettings
 from studio.storage.port import ObjectStore
 from studio.storage.s3 import S3Store

@@ -6,15 +6,15 @@ from typing import Any
 from studio.contract import labels
 from studio.contract.model_service import DesiredTraining, TrainingState
 from studio.contract.reasons import Reason
-from studio.model_service import attempts
-from studio.model_service.attempts import Again, GiveUp, History
-from studio.model_service.attendant import SUCCESS_TTL, Attendant
+from studio.model_service.consumers import attempts
+from studio.model_service.consumers.attempts import Again, GiveUp, History
+from studio.model_service.consumers.attendant import SUCCESS_TTL, Attendant
+from studio.model_service.consumers.plan import Create, Fail, Lose, Requeue, Scene, Stop, Succeed, Wait
+from studio.model_service.consumers.training_plan import deadline_in, plan_training
 from studio.model_service.items import stopped_state
 from studio.model_service.jobs.parts import Attempt, Manifest
 from studio.model_service.jobs.training import TRAIN, training_job
-from studio.model_service.plan import Create, Fail, Lose, Requeue, Scene, Stop, Succeed, Wait
 from studio.model_service.queue import Queue
-from studio.model_service.training_plan import deadline_in, plan_training
 
 # A training that could not start is tried again after this time, or when its assistant asks for another one.
 REQUEUE_SECONDS = 60.0

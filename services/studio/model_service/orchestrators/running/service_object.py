@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from studio.contract import labels
 from studio.kube.kinds import SERVICE, Manifest
-from studio.model_service.registry import Assistant
+from studio.model_service.orchestrators.registry import Assistant
 
 # No pod carries this as its run: the name resolves, and connections are refused.
 NOBODY = "none"

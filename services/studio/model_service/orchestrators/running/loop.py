@@ -10,7 +10,7 @@ from prometheus_client import Counter, Histogram
 from studio.db.listening import Listener
 from studio.db.retry import is_transient
 from studio.kube import KubeError
-from studio.model_service.running.front import Overtaken
+from studio.model_service.orchestrators.running.front import Overtaken
 
 log = structlog.get_logger(__name__)
 

@@ -6,17 +6,17 @@ import asyncpg
 from fastapi import FastAPI
 
 from studio.kube import Kube
-from studio.model_service import registry
-from studio.model_service.changes import ChangeStream
-from studio.model_service.http import Access, Health, Server, create_app
-from studio.model_service.orchestrator import Background, Connections, access, connections, listening
+from studio.model_service.orchestrators import registry
+from studio.model_service.orchestrators.changes import ChangeStream
+from studio.model_service.orchestrators.http import Access, Health, Server, create_app
+from studio.model_service.orchestrators.orchestrator import Background, Connections, access, connections, listening
+from studio.model_service.orchestrators.running.front import Front
+from studio.model_service.orchestrators.running.loop import WORKERS, Loop
+from studio.model_service.orchestrators.running.reconciler import Reconciler
+from studio.model_service.orchestrators.running.routes import routes
+from studio.model_service.orchestrators.running.service import RunningService
+from studio.model_service.orchestrators.running.trackers import Trackers
 from studio.model_service.queue import CHANGES_CHANNEL
-from studio.model_service.running.front import Front
-from studio.model_service.running.loop import WORKERS, Loop
-from studio.model_service.running.reconciler import Reconciler
-from studio.model_service.running.routes import routes
-from studio.model_service.running.service import RunningService
-from studio.model_service.running.trackers import Trackers
 from studio.settings import ProcessSettings, RunningOrchestratorSettings
 from studio.storage.port import ObjectStore
 from studio.storage.s3 import S3Store

@@ -17,12 +17,10 @@ from studio.contract.reasons import Reason
 from studio.kube import AlreadyExists, Forbidden, Invalid, Kube, KubeError, Manifest, NotFound
 from studio.kube.kinds import EVENT, JOB
 from studio.model_service import engine_log
-from studio.model_service.attempts import Again, Ending, GiveUp, History, Lost, decode, encode
-from studio.model_service.item_watch import ItemWatch
-from studio.model_service.jobs.parts import HISTORY, Attempt, Site
-from studio.model_service.orchestrator_client import OrchestratorClient, OrchestratorError
-from studio.model_service.plan import Fail, Lose, Scene, Wait
-from studio.model_service.pod_facts import (
+from studio.model_service.consumers.attempts import Again, Ending, GiveUp, History, Lost, decode, encode
+from studio.model_service.consumers.item_watch import ItemWatch
+from studio.model_service.consumers.plan import Fail, Lose, Scene, Wait
+from studio.model_service.consumers.pod_facts import (
     JobFacts,
     Obstacle,
     PodFacts,
@@ -31,7 +29,9 @@ from studio.model_service.pod_facts import (
     newest_pod,
     refusal,
 )
-from studio.model_service.tenure import Tenure
+from studio.model_service.consumers.tenure import Tenure
+from studio.model_service.jobs.parts import HISTORY, Attempt, Site
+from studio.model_service.orchestrator_client import OrchestratorClient, OrchestratorError
 
 log = structlog.get_logger(__name__)
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from studio.contract.reasons import Reason
-from studio.model_service.attempts import LONGEST_DELAY, Ending, Lost
+from studio.model_service.consumers.attempts import LONGEST_DELAY, Ending, Lost
+from studio.model_service.consumers.pod_facts import JobFacts, Obstacle, PodFacts
 from studio.model_service.items import Item
-from studio.model_service.pod_facts import JobFacts, Obstacle, PodFacts
 
 # A training gives its slot back when it could not start for so long; its place in the queue says why.
 BLOCKED_SECONDS = 300.0

@@ -22,13 +22,13 @@ from prometheus_client import Counter, Gauge, generate_latest
 from studio.db.listening import Listener
 from studio.db.pool import connect, open_pool
 from studio.kube import Kube
-from studio.model_service.attendant import Attendant
+from studio.model_service.consumers.attendant import Attendant
+from studio.model_service.consumers.running_strategy import RunAttendant
+from studio.model_service.consumers.tenure import Tenure
+from studio.model_service.consumers.training_strategy import TrainingAttendant
 from studio.model_service.jobs.parts import Site
 from studio.model_service.orchestrator_client import OrchestratorClient
 from studio.model_service.queue import ITEM_CHANNEL, Kind, LeaseLost, Queue
-from studio.model_service.running_strategy import RunAttendant
-from studio.model_service.tenure import Tenure
-from studio.model_service.training_strategy import TrainingAttendant
 from studio.settings import DatabaseSettings, ProcessSettings, required
 from studio.waiting import wait_at_most
 

@@ -8,8 +8,8 @@ import structlog
 
 from studio.kube import AlreadyExists, Conflict, Manifest
 from studio.kube.kinds import SERVICE, Kind
-from studio.model_service.registry import Assistant
-from studio.model_service.running import service_object
+from studio.model_service.orchestrators.registry import Assistant
+from studio.model_service.orchestrators.running import service_object
 
 log = structlog.get_logger(__name__)
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from studio.contract.model_service import DesiredRunning, RunState
 from studio.contract.reasons import Reason
-from studio.model_service.digest import digest
 from studio.model_service.items import Item
-from studio.model_service.registry import Model
+from studio.model_service.orchestrators.digest import digest
+from studio.model_service.orchestrators.registry import Model
 
 # Failures that lie outside of the model and its specification; the run is tried again after a pause.
 RETRYABLE = frozenset({Reason.CONFLICT, Reason.TOO_MANY_LOSSES})

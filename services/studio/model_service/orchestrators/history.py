@@ -2,8 +2,8 @@
 
 import asyncpg
 
-from studio.model_service import garbage
 from studio.model_service.items import Kind
+from studio.model_service.orchestrators import garbage
 
 
 async def prune(conn: asyncpg.Connection, uid: str, kind: Kind, *, keep: int) -> None:

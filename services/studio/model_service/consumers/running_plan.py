@@ -3,11 +3,22 @@
 from studio.contract import labels
 from studio.contract.model_service import RunState
 from studio.contract.reasons import Reason
-from studio.model_service.attempts import Ending
+from studio.model_service.consumers.attempts import Ending
+from studio.model_service.consumers.plan import (
+    Action,
+    Create,
+    Fail,
+    Lose,
+    Scene,
+    Stop,
+    Wait,
+    conflict,
+    lost_to_cluster,
+    paced,
+)
+from studio.model_service.consumers.pod_facts import JobFacts, PodFacts
+from studio.model_service.consumers.training_plan import REFUSED
 from studio.model_service.jobs.run import ENGINE, HELPER
-from studio.model_service.plan import Action, Create, Fail, Lose, Scene, Stop, Wait, conflict, lost_to_cluster, paced
-from studio.model_service.pod_facts import JobFacts, PodFacts
-from studio.model_service.training_plan import REFUSED
 
 _HELPER_RESTARTS = 3
 _MORE_MEMORY = "the engine needs more memory than its limit allows: raise spec.running.resources.limits.memory"

@@ -6,13 +6,13 @@ from typing import Any
 from studio.contract import labels
 from studio.contract.model_service import DesiredRunning, RunState
 from studio.contract.reasons import Reason
-from studio.model_service import attempts
-from studio.model_service.attempts import Again, GiveUp, History
-from studio.model_service.attendant import Attendant
+from studio.model_service.consumers import attempts
+from studio.model_service.consumers.attempts import Again, GiveUp, History
+from studio.model_service.consumers.attendant import Attendant
+from studio.model_service.consumers.plan import Create, Fail, Lose, Scene, Stop, Wait
+from studio.model_service.consumers.running_plan import plan_run
 from studio.model_service.jobs.parts import Attempt, Manifest
 from studio.model_service.jobs.run import ENGINE, run_job
-from studio.model_service.plan import Create, Fail, Lose, Scene, Stop, Wait
-from studio.model_service.running_plan import plan_run
 
 # Longer than the pod's grace: after it the slot is free, whatever a dead node still says about the pod.
 DRAIN_SECONDS = 60.0

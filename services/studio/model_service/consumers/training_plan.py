@@ -5,9 +5,8 @@ from datetime import timedelta
 from studio.contract import labels
 from studio.contract.model_service import DesiredTraining
 from studio.contract.reasons import Reason
-from studio.model_service.attempts import Ending
-from studio.model_service.jobs.training import FETCH, TRAIN, UPLOAD
-from studio.model_service.plan import (
+from studio.model_service.consumers.attempts import Ending
+from studio.model_service.consumers.plan import (
     BLOCKED_SECONDS,
     Action,
     Create,
@@ -22,7 +21,8 @@ from studio.model_service.plan import (
     lost_to_cluster,
     paced,
 )
-from studio.model_service.pod_facts import SIGTERMED, ContainerFacts, JobFacts, Obstacle, PodFacts
+from studio.model_service.consumers.pod_facts import SIGTERMED, ContainerFacts, JobFacts, Obstacle, PodFacts
+from studio.model_service.jobs.training import FETCH, TRAIN, UPLOAD
 
 # sh: a command that cannot be executed, and one that is not there.
 _NOT_RUNNABLE = (126, 127)

@@ -18,8 +18,8 @@ from studio.auth.verification import Verifier
 from studio.db import pool as db
 from studio.db.listening import Listener
 from studio.kube import Kube
-from studio.model_service.http import Access
 from studio.model_service.items import Kind
+from studio.model_service.orchestrators.http import Access
 from studio.settings import AuthSettings, DatabaseSettings, ProcessSettings
 
 log = structlog.get_logger(__name__)
