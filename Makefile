@@ -33,7 +33,8 @@ check: .venv ## Formatter, linter, types, import rules, generated files
 	@$(PYTHON) -m studio_operator.api.crdgen --check
 	@$(PYTHON) bench/render.py --check
 
-test-unit: .venv ## Fast tests, no cluster
+test-unit: .venv ## Fast tests, no cluster; PostgreSQL's programs are installed if they are missing
+	@test -n "$$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null)" || command -v initdb >/dev/null || $(CLUSTER) packages postgresql-15
 	@$(PYTHON) -m pytest tests
 
 test-e2e: cluster-up load ## End to end on the cluster at hand

@@ -10,6 +10,7 @@ from cluster.errors import ClusterError
 from cluster.existing import ExistingCluster
 from cluster.kind import KindCluster, docker_answers
 from cluster.local.provider import LocalCluster
+from cluster.packages import ensure_packages
 from cluster.paths import Paths
 from cluster.progress import Progress
 from cluster.provider import PROVIDERS, Provider, choose_provider
@@ -32,6 +33,8 @@ def parser() -> argparse.ArgumentParser:
         commands.add_parser(name, help=text)
     load = commands.add_parser("load", help="make the images of tar archives available to pods")
     load.add_argument("archives", nargs="+", type=Path, metavar="PATH", help="OCI image layout or docker-archive")
+    packages = commands.add_parser("packages", help="install the Debian packages that are missing")
+    packages.add_argument("names", nargs="+", metavar="NAME")
     tool = commands.add_parser("tool", help="print the path of a program, which is built if need be")
     tool.add_argument("name", choices=sorted(TOOLS))
     return top
@@ -63,6 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     progress, paths = Progress(), Paths.from_environment()
     toolchain = Toolchain(paths.tools, progress.say)
+    if options.command == "packages":
+        ensure_packages(options.names, progress.say)
+        return 0
     if options.command == "tool":
         print(toolchain.ensure([options.name])[options.name])
         return 0

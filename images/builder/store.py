@@ -3,6 +3,8 @@
 import fcntl
 import json
 import os
+import shutil
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -32,6 +34,13 @@ def locked(folder: Path) -> Iterator[None]:
             say("another builder is running: waiting for it")
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+
+
+def _ensure_programs(root: Path) -> None:
+    """Install buildah and mmdebstrap where they are missing, in the one way in which the project installs packages."""
+    if not all(shutil.which(program) for program in ("buildah", "mmdebstrap")):
+        say("installing the Debian packages buildah and mmdebstrap")
+        output_of([sys.executable, "-m", "cluster", "packages", "buildah", "mmdebstrap"], cwd=root / "e2e")
 
 
 class Store(Protocol):
@@ -67,6 +76,7 @@ class BuildahStore:
         (folder / "tmp").mkdir(parents=True, exist_ok=True)
         if os.geteuid():
             raise BuildError("Building with buildah needs root here: use sudo, or --with docker.")
+        _ensure_programs(root)
         # Overlay on overlay (a container's own disk) does not work; vfs works everywhere and copies every layer.
         overlay = Buildah(folder, "overlay")
         works = answers(overlay.command("info"))
