@@ -1,5 +1,6 @@
 """What this machine must have, what is noted of it, and what is put back."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from cluster.errors import ClusterError
 from cluster.local import preflight
-from cluster.local.control_groups import hierarchies, missing_controllers
+from cluster.local.control_groups import hierarchies, members_of, missing_controllers
 from cluster.local.host_settings import note_settings, remove_traces, restore_settings
 from cluster.local.mounts import mounts_below
 from cluster.packages import install_sentence, missing_packages
@@ -102,3 +103,13 @@ def test_traces_of_our_pods_go_and_others_stay(tmp_path: Path) -> None:
     remove_traces(paths, tmp_path / "absent", tmp_path / "absent")
     assert [path.name for path in logs.iterdir()] == ["other.log"]
     assert sorted(path.name for path in results.iterdir()) == ["cni-loopback-2-lo", "podman-2-eth0"]
+
+
+def test_groups_that_vanish_while_they_are_read_are_passed_over(tmp_path: Path) -> None:
+    for number, group in enumerate((tmp_path, tmp_path / "pods", tmp_path / "pods" / "pod")):
+        group.mkdir(exist_ok=True)
+        (group / "cgroup.procs").write_text(f"{number}\n")
+    found = iter(members_of([tmp_path]))
+    assert next(found) == 0
+    shutil.rmtree(tmp_path / "pods")
+    assert list(found) == []

@@ -73,7 +73,7 @@ def kill_members() -> None:
     """
 
     def gone() -> bool:
-        members = set(_members(our_groups()))
+        members = set(members_of(our_groups()))
         for pid in members:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -90,8 +90,10 @@ def delete_groups() -> None:
                 Path(folder).rmdir()
 
 
-def _members(groups: Iterable[Path]) -> Iterable[int]:
+def members_of(groups: Iterable[Path]) -> Iterable[int]:
+    """The processes in groups and their children; groups may vanish meanwhile, as they do when their last one ends."""
     for group in groups:
-        for listing in group.rglob("cgroup.procs"):
+        # os.walk passes over folders that are gone; Path.rglob of Python 3.11 raises.
+        for folder, _, _ in os.walk(group):
             with suppress(OSError):
-                yield from (int(pid) for pid in listing.read_text().split())
+                yield from (int(pid) for pid in (Path(folder) / "cgroup.procs").read_text().split())
