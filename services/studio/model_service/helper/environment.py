@@ -1,14 +1,12 @@
 """What every helper is told by its Job, and how it tells why it failed."""
 
-import asyncio
 import os
-import signal
 import sys
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from studio.model_service.orchestrator_client import OrchestratorClient
 from studio.settings import number, required
@@ -19,7 +17,6 @@ TERMINATION_LOG = Path("/dev/termination-log")
 FAILED = 1
 # The consumer makes no further attempt after this code: the data are at fault.
 REFUSED = 3
-_TERMINATED = 128 + signal.SIGTERM
 
 
 @dataclass(frozen=True)
@@ -55,13 +52,3 @@ def report_failure(message: str, *, file: Path = TERMINATION_LOG) -> None:
     print(message, file=sys.stderr, flush=True)
     with suppress(OSError):
         file.write_text(message[:4000], encoding="utf-8")
-
-
-async def run_step(step: Callable[[], Coroutine[Any, Any, int]]) -> int:
-    """Run a step to its exit code; on SIGTERM, which the kernel hides from an unprepared process 1, end at once."""
-    task = asyncio.create_task(step())
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    try:
-        return await task
-    except asyncio.CancelledError:
-        return _TERMINATED

@@ -6,31 +6,17 @@ from pathlib import Path
 import aiohttp
 
 from studio.contract.model_service import FetchTicket
-from studio.model_service.helper.archive import UnsafeArchive, unpack_content
-from studio.model_service.helper.environment import FAILED, PATIENCE, REFUSED, HelperSettings, report_failure, run_step
+from studio.model_service.helper.archive import unpack_content
+from studio.model_service.helper.environment import PATIENCE, HelperSettings
 from studio.model_service.helper.retrying import with_fresh_tickets
-from studio.model_service.helper.transfer import TransferError, WrongDigest, download, storage_session
-from studio.model_service.jobs import scripts
-from studio.model_service.orchestrator_client import OrchestratorClient, OrchestratorError
+from studio.model_service.helper.step import run_step
+from studio.model_service.helper.transfer import download
+from studio.model_service.orchestrator_client import OrchestratorClient
 
 
 async def main() -> int:
     """Run the step; gives the exit code. Raises SettingsError."""
-    return await run_step(_serve)
-
-
-async def _serve() -> int:
-    settings = HelperSettings.from_env()
-    try:
-        async with settings.orchestrator() as orchestrator, storage_session() as session:
-            await fetch(settings, orchestrator, session, Path(scripts.WORK))
-    except (UnsafeArchive, WrongDigest) as error:
-        report_failure(f"the content cannot be used: {error}")
-        return REFUSED
-    except (OrchestratorError, TransferError, OSError) as error:
-        report_failure(f"the content could not be fetched: {error}")
-        return FAILED
-    return 0
+    return await run_step(fetch, refused="the content cannot be used", failed="the content could not be fetched")
 
 
 async def fetch(

@@ -8,32 +8,21 @@ import aiohttp
 from studio.contract.model_service import TrainingResult, UploadRequest, UploadTicket
 from studio.model_service.engine_log import clean
 from studio.model_service.helper.archive import UnsafeArchive, digest, model_members, open_plain
-from studio.model_service.helper.environment import FAILED, PATIENCE, REFUSED, HelperSettings, report_failure, run_step
+from studio.model_service.helper.environment import PATIENCE, HelperSettings
 from studio.model_service.helper.retrying import with_fresh_tickets
-from studio.model_service.helper.transfer import TransferError, storage_session, upload
+from studio.model_service.helper.step import run_step
+from studio.model_service.helper.transfer import TransferError, upload
 from studio.model_service.jobs import scripts
-from studio.model_service.orchestrator_client import OrchestratorClient, OrchestratorError, Refused
+from studio.model_service.orchestrator_client import OrchestratorClient, Refused
 
 LOG_BYTES = 8 * 1024 * 1024
 
 
 async def main() -> int:
     """Run the step; gives the exit code. Raises SettingsError."""
-    return await run_step(_serve)
-
-
-async def _serve() -> int:
-    settings = HelperSettings.from_env()
-    try:
-        async with settings.orchestrator() as orchestrator, storage_session() as session:
-            await store(settings, orchestrator, session, Path(scripts.WORK))
-    except UnsafeArchive as error:
-        report_failure(f"the engine made a model that cannot be used: {error}")
-        return REFUSED
-    except (OrchestratorError, TransferError, OSError) as error:
-        report_failure(f"the model could not be stored: {error}")
-        return FAILED
-    return 0
+    return await run_step(
+        store, refused="the engine made a model that cannot be used", failed="the model could not be stored"
+    )
 
 
 async def store(

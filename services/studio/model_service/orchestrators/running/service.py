@@ -5,7 +5,6 @@ import asyncpg
 from studio.contract.model_service import (
     DesiredRunning,
     FileDigest,
-    ModelView,
     ObservedRunning,
     Removal,
     RunReport,
@@ -15,7 +14,8 @@ from studio.contract.model_service import (
 )
 from studio.model_service import queue
 from studio.model_service.items import Item
-from studio.model_service.orchestrators import ending, logs, registry
+from studio.model_service.orchestrators import ending, registry
+from studio.model_service.orchestrators.common import ItemService
 from studio.model_service.orchestrators.http import Refused
 from studio.model_service.orchestrators.registry import Assistant, Model
 from studio.model_service.orchestrators.running.plan import target
@@ -27,22 +27,20 @@ TICKET_SECONDS = 900
 BEGUN = frozenset({RunState.STARTING, RunState.READY})
 
 
-class RunningService:
+class RunningService(ItemService):
     """All operations; each may be repeated after any failure. Raises Refused."""
+
+    kind = "run"
 
     def __init__(
         self, pool: asyncpg.Pool, store: ObjectStore, trackers: Trackers, *, studio: str, namespace: str
     ) -> None:
-        self._pool = pool
-        self._store = store
+        super().__init__(pool, store, studio=studio, namespace=namespace)
         self._trackers = trackers
-        self._studio = studio
-        self._namespace = namespace
 
     async def put_assistant(self, desired: DesiredRunning) -> ObservedRunning:
         """Remember what is wanted and tell what is there; the reconciler does the rest."""
-        if (desired.studio, desired.namespace) != (self._studio, self._namespace):
-            raise Refused(422, f"studio, namespace: this is Studio {self._studio} in namespace {self._namespace}")
+        self._check_studio(desired)
         if desired.model != "latest" and not desired.model.isdecimal():
             raise Refused(422, f"model: {desired.model!r} is neither `latest` nor the number of a version")
         async with self._pool.acquire() as conn:
@@ -93,26 +91,6 @@ class RunningService:
             item = await self._item(conn, item_id)
             return run_view(item, await registry.assistant(conn, item.uid))
 
-    async def models(self, name: str) -> list[ModelView]:
-        """The models of an assistant, newest first."""
-        async with self._pool.acquire() as conn:
-            assistant = await registry.assistant_named(conn, name)
-            if assistant is None:
-                raise Refused(404, f"there is no assistant {name}")
-            return [model_view(model) for model in await registry.models(conn, assistant.uid)]
-
-    async def log(self, item_id: str) -> bytes:
-        """The log of the newest attempt that has one."""
-        async with self._pool.acquire() as conn:
-            item = await self._item(conn, item_id)
-        return await logs.read(self._store, item)
-
-    async def archive_log(self, item_id: str, attempt: int, text: bytes) -> None:
-        """Keep the log of an attempt."""
-        async with self._pool.acquire() as conn:
-            item = await self._item(conn, item_id)
-        await logs.archive(self._pool, self._store, item, attempt, text)
-
     async def start(self, item_id: str, attempt: int) -> RunTicket:
         """All that the helper of the current attempt needs; makes the assistant's role and schema."""
         async with self._pool.acquire() as conn:
@@ -148,13 +126,6 @@ class RunningService:
         if model is None:
             raise Refused(409, f"version {item.model_version} of the model of {item.assistant} does not exist any more")
         return model
-
-    @staticmethod
-    async def _item(conn: asyncpg.Connection, item_id: str) -> Item:
-        item = await queue.find(conn, item_id, "run")
-        if item is None:
-            raise Refused(404, f"there is no run {item_id}")
-        return item
 
 
 def _check_current(item: Item, attempt: int) -> None:

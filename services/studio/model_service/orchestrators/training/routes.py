@@ -2,16 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request, Response
-from fastapi.responses import PlainTextResponse
+from fastapi import APIRouter, Header, Query, Request
 
 from studio.contract.model_service import (
     DesiredTraining,
     FetchTicket,
     Message,
-    ModelView,
     ObservedTraining,
-    Removal,
     TrainingResult,
     TrainingState,
     TrainingView,
@@ -19,7 +16,8 @@ from studio.contract.model_service import (
     UploadTicket,
 )
 from studio.model_service.orchestrators.changes import ChangeStream
-from studio.model_service.orchestrators.http import Consumer, Helper, Operator, Refused, change_events
+from studio.model_service.orchestrators.common import add_common_routes
+from studio.model_service.orchestrators.http import Helper, Operator, Refused
 from studio.model_service.orchestrators.registry import Removing
 from studio.model_service.orchestrators.training.service import TrainingService
 
@@ -35,13 +33,14 @@ class TrainingRequest(Message):
 def routes(service: TrainingService, changes: ChangeStream) -> APIRouter:
     """All routes of the API."""
     router = APIRouter(prefix="/v1")
-    _assistants(router, service, changes)
+    add_common_routes(router, service, changes)
+    _assistants(router, service)
     _trainings(router, service)
     _attempts(router, service)
     return router
 
 
-def _assistants(router: APIRouter, service: TrainingService, changes: ChangeStream) -> None:
+def _assistants(router: APIRouter, service: TrainingService) -> None:
     @router.put("/assistants/{name}")
     async def put_assistant(_: Operator, name: str, desired: DesiredTraining) -> ObservedTraining:
         """Say what is wanted of an assistant's trainings; the answer is what is there."""
@@ -62,24 +61,6 @@ def _assistants(router: APIRouter, service: TrainingService, changes: ChangeStre
     ) -> None:
         """Store the content (a tar.gz of at most 16 MiB) of a fingerprint."""
         await service.put_content(name, fingerprint, await request.body(), x_content_sha256)
-
-    @router.delete("/assistants/{name}")
-    async def delete_assistant(
-        _: Operator, name: str, uid: str, *, delete_data: Annotated[bool, Query()] = False
-    ) -> Removal:
-        """Stop and clean up; repeated until `gone`. The uid decides, whoever has the name now."""
-        del name  # part of the address only
-        return await service.remove_assistant(uid, delete_data=delete_data)
-
-    @router.get("/changes", response_class=Response)
-    async def get_changes(_: Operator, request: Request) -> Response:
-        """Server-sent events: which assistant to look at again."""
-        return change_events(changes, request.app.state.closing)
-
-    @router.get("/models")
-    async def get_models(_: Operator, assistant: str) -> list[ModelView]:
-        """The models of an assistant, newest first."""
-        return await service.models(assistant)
 
 
 def _trainings(router: APIRouter, service: TrainingService) -> None:
@@ -103,11 +84,6 @@ def _trainings(router: APIRouter, service: TrainingService) -> None:
         """One training."""
         return await service.training(id)
 
-    @router.get("/trainings/{id}/log", response_class=PlainTextResponse)
-    async def get_log(_: Operator, id: str) -> Response:  # noqa: A002
-        """The log of its newest attempt that has one."""
-        return PlainTextResponse(await service.log(id))
-
     @router.post("/trainings/{id}/cancel")
     async def cancel(who: Operator, id: str) -> TrainingView:  # noqa: A002
         """End a training."""
@@ -115,11 +91,6 @@ def _trainings(router: APIRouter, service: TrainingService) -> None:
 
 
 def _attempts(router: APIRouter, service: TrainingService) -> None:
-    @router.put("/trainings/{id}/attempts/{attempt}/log", status_code=204)
-    async def put_log(_: Consumer, request: Request, id: str, attempt: int) -> None:  # noqa: A002
-        """Archive the log (text) of an attempt."""
-        await service.archive_log(id, attempt, await request.body())
-
     @router.post("/trainings/{id}/attempts/{attempt}/fetch")
     async def fetch(_: Helper, id: str, attempt: int) -> FetchTicket:  # noqa: A002
         """Where the content is."""

@@ -7,7 +7,6 @@ import asyncpg
 from studio.contract.model_service import (
     DesiredTraining,
     FetchTicket,
-    ModelView,
     ObservedTraining,
     Removal,
     TrainingResult,
@@ -18,33 +17,28 @@ from studio.contract.model_service import (
 from studio.contract.reasons import Reason
 from studio.model_service import queue
 from studio.model_service.items import Item
-from studio.model_service.orchestrators import garbage, history, keys, logs, registry
+from studio.model_service.orchestrators import garbage, history, keys, registry
+from studio.model_service.orchestrators.common import ItemService
 from studio.model_service.orchestrators.http import Refused
 from studio.model_service.orchestrators.training import results
 from studio.model_service.orchestrators.training.removal import remove
 from studio.model_service.orchestrators.training.requests import request_training
 from studio.model_service.orchestrators.training.retention import prune_contents
 from studio.model_service.orchestrators.views import model_view, training_view
-from studio.storage.port import ObjectStore
 
 TICKET_SECONDS = 900
 CONTENT_UPLOAD_SECONDS = 3600
 OPERATOR = "operator"
 
 
-class TrainingService:
+class TrainingService(ItemService):
     """All operations; each is a few transactions and may be repeated after any failure. Raises Refused."""
 
-    def __init__(self, pool: asyncpg.Pool, store: ObjectStore, *, studio: str, namespace: str) -> None:
-        self._pool = pool
-        self._store = store
-        self._studio = studio
-        self._namespace = namespace
+    kind = "training"
 
     async def put_assistant(self, desired: DesiredTraining) -> ObservedTraining:
         """Remember what is wanted, queue the training that it needs, and tell what is there."""
-        if (desired.studio, desired.namespace) != (self._studio, self._namespace):
-            raise Refused(422, f"studio, namespace: this is Studio {self._studio} in namespace {self._namespace}")
+        self._check_studio(desired)
         async with self._pool.acquire() as conn:
             async with conn.transaction():
                 await registry.put_desired(conn, "training", desired)
@@ -153,26 +147,6 @@ class TrainingService:
         async with self._pool.acquire() as conn:
             return (await self._views(conn, [await self._item(conn, item_id)]))[0]
 
-    async def models(self, name: str) -> list[ModelView]:
-        """The models of an assistant, newest first."""
-        async with self._pool.acquire() as conn:
-            assistant = await registry.assistant_named(conn, name)
-            if assistant is None:
-                raise Refused(404, f"there is no assistant {name}")
-            return [model_view(model) for model in await registry.models(conn, assistant.uid)]
-
-    async def log(self, item_id: str) -> bytes:
-        """The log of the newest attempt that has one."""
-        async with self._pool.acquire() as conn:
-            item = await self._item(conn, item_id)
-        return await logs.read(self._store, item)
-
-    async def archive_log(self, item_id: str, attempt: int, text: bytes) -> None:
-        """Keep the log of an attempt."""
-        async with self._pool.acquire() as conn:
-            item = await self._item(conn, item_id)
-        await logs.archive(self._pool, self._store, item, attempt, text)
-
     async def fetch_ticket(self, item_id: str, attempt: int) -> FetchTicket:
         """Where the helper of the current attempt finds the content."""
         async with self._pool.acquire() as conn:
@@ -211,12 +185,6 @@ class TrainingService:
                     elif assistant.training:
                         keep = DesiredTraining.model_validate(assistant.training).keep_trainings
                         await history.prune(conn, assistant.uid, "training", keep=keep)
-
-    async def _item(self, conn: asyncpg.Connection, item_id: str) -> Item:
-        item = await queue.find(conn, item_id, "training")
-        if item is None:
-            raise Refused(404, f"there is no training {item_id}")
-        return item
 
     async def _views(self, conn: asyncpg.Connection, items: list[Item]) -> list[TrainingView]:
         waiting = any(item.state == "Queued" for item in items)

@@ -1,0 +1,96 @@
+"""What both orchestrators answer alike: the removal of an assistant, changes, models and logs."""
+
+from abc import ABC, abstractmethod
+from typing import Annotated, ClassVar
+
+import asyncpg
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import PlainTextResponse
+
+from studio.contract.model_service import AssistantIdentity, ModelView, Removal
+from studio.model_service import queue
+from studio.model_service.items import Item, Kind
+from studio.model_service.orchestrators import logs, registry
+from studio.model_service.orchestrators.changes import ChangeStream
+from studio.model_service.orchestrators.http import Consumer, Operator, Refused, change_events
+from studio.model_service.orchestrators.views import model_view
+from studio.storage.port import ObjectStore
+
+
+class ItemService(ABC):
+    """The operations on items of one kind that do not depend on the kind. Raises Refused."""
+
+    kind: ClassVar[Kind]
+
+    def __init__(self, pool: asyncpg.Pool, store: ObjectStore, *, studio: str, namespace: str) -> None:
+        self._pool = pool
+        self._store = store
+        self._studio = studio
+        self._namespace = namespace
+
+    @abstractmethod
+    async def remove_assistant(self, uid: str, *, delete_data: bool) -> Removal:
+        """Stop everything of an assistant and clean up; asked again until it is gone."""
+
+    async def models(self, name: str) -> list[ModelView]:
+        """The models of an assistant, newest first."""
+        async with self._pool.acquire() as conn:
+            assistant = await registry.assistant_named(conn, name)
+            if assistant is None:
+                raise Refused(404, f"there is no assistant {name}")
+            return [model_view(model) for model in await registry.models(conn, assistant.uid)]
+
+    async def log(self, item_id: str) -> bytes:
+        """The log of the newest attempt that has one."""
+        async with self._pool.acquire() as conn:
+            item = await self._item(conn, item_id)
+        return await logs.read(self._store, item)
+
+    async def archive_log(self, item_id: str, attempt: int, text: bytes) -> None:
+        """Keep the log of an attempt."""
+        async with self._pool.acquire() as conn:
+            item = await self._item(conn, item_id)
+        await logs.archive(self._pool, self._store, item, attempt, text)
+
+    def _check_studio(self, desired: AssistantIdentity) -> None:
+        if (desired.studio, desired.namespace) != (self._studio, self._namespace):
+            raise Refused(422, f"studio, namespace: this is Studio {self._studio} in namespace {self._namespace}")
+
+    async def _item(self, conn: asyncpg.Connection, item_id: str) -> Item:
+        item = await queue.find(conn, item_id, self.kind)
+        if item is None:
+            raise Refused(404, f"there is no {self.kind} {item_id}")
+        return item
+
+
+def add_common_routes(router: APIRouter, service: ItemService, changes: ChangeStream) -> None:
+    """The routes of these operations, for items under /trainings or /runs."""
+    items = f"/{service.kind}s"
+
+    @router.delete("/assistants/{name}")
+    async def delete_assistant(
+        _: Operator, name: str, uid: str, *, delete_data: Annotated[bool, Query()] = False
+    ) -> Removal:
+        """Stop and clean up; repeated until `gone`. The uid decides, whoever has the name now."""
+        del name  # part of the address only
+        return await service.remove_assistant(uid, delete_data=delete_data)
+
+    @router.get("/changes", response_class=Response)
+    async def get_changes(_: Operator, request: Request) -> Response:
+        """Server-sent events: which assistant to look at again."""
+        return change_events(changes, request.app.state.closing)
+
+    @router.get("/models")
+    async def get_models(_: Operator, assistant: str) -> list[ModelView]:
+        """The models of an assistant, newest first."""
+        return await service.models(assistant)
+
+    @router.get(items + "/{id}/log", response_class=PlainTextResponse)
+    async def get_log(_: Operator, id: str) -> Response:  # noqa: A002
+        """The log of its newest attempt that has one."""
+        return PlainTextResponse(await service.log(id))
+
+    @router.put(items + "/{id}/attempts/{attempt}/log", status_code=204)
+    async def put_log(_: Consumer, request: Request, id: str, attempt: int) -> None:  # noqa: A002
+        """Archive the log (text) of an attempt."""
+        await service.archive_log(id, attempt, await request.body())
