@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from studio.kube import ASSISTANT, CONFIGMAP, STUDIO, Gone, Kube
+from studio.kube import ASSISTANT, CONFIGMAP, STUDIO, Kube
 from studio_e2e.space import Space, Spaces
 from studio_operator.runtime.intake import Intake
 from studio_operator.runtime.keys import Key
@@ -13,7 +13,6 @@ from studio_operator.runtime.slowpass import SlowPass
 from studio_operator.runtime.stores import Store, Stores
 from studio_operator.runtime.watched import Watched
 
-LONG_AGO = "1"
 SOURCE = {
     "apiVersion": "v1",
     "kind": "ConfigMap",
@@ -35,12 +34,6 @@ async def kube(drawer: Space, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
     connected = await Kube.connect(user_agent="studio-e2e")
     yield connected
     await connected.close()
-
-
-async def test_a_watch_from_long_ago_is_gone(kube: Kube, drawer: Space) -> None:
-    with pytest.raises(Gone):
-        async for _ in kube.watch(CONFIGMAP, drawer.name, resource_version=LONG_AGO, timeout_seconds=5):
-            pass
 
 
 async def test_the_slow_pass_forgets_what_was_deleted_in_a_gap(kube: Kube, drawer: Space) -> None:

@@ -46,7 +46,10 @@ class HttpModelService:
     def __init__(self, *, token_file: Path | None, url_template: str = URL_TEMPLATE, user_agent: str) -> None:
         self._token_file = token_file
         self._url_template = url_template
-        self._session = aiohttp.ClientSession(headers={"User-Agent": user_agent, "Accept": "application/json"})
+        # A Service that was made anew has another address: the cluster's DNS caches long enough for both of us.
+        connector = aiohttp.TCPConnector(use_dns_cache=False)
+        headers = {"User-Agent": user_agent, "Accept": "application/json"}
+        self._session = aiohttp.ClientSession(connector=connector, headers=headers)
 
     async def close(self) -> None:
         """Close all connections."""
