@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from cluster.command import run
+from cluster.command import CommandError, run
 from cluster.local.addresses import RANGE_VARIABLE, AddressPlan, choose_addresses, used_networks
 
 HOST_LINK = "studio-host"
@@ -72,5 +72,14 @@ def delete_link() -> None:
 
     The namespace itself ends with its last process and with the mount that keeps it.
     """
-    if HOST_LINK in {link["ifname"] for link in json.loads(run(["ip", "-json", "link"]) or "[]")}:
-        run(["ip", "link", "delete", HOST_LINK])
+    try:
+        if _link_exists():
+            run(["ip", "link", "delete", HOST_LINK])
+    except CommandError:
+        # The kernel takes the link away with the namespace at its other end, in its own time.
+        if _link_exists():
+            raise
+
+
+def _link_exists() -> bool:
+    return HOST_LINK in {link["ifname"] for link in json.loads(run(["ip", "-json", "link"]) or "[]")}
