@@ -75,7 +75,7 @@ format: .venv ## Format the code and mend what the linter can
 	@.venv/bin/ruff check --fix --quiet .
 
 lock: .venv ## Resolve the dependencies again, with hashes
-	@for group in operator services dev; do \
+	@for group in operator services cli dev; do \
 	  .venv/bin/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	    --group $$group --output-file requirements/$$group.txt || exit 1; done
 

@@ -1,11 +1,7 @@
-"""The tables of database `studio` as SQLAlchemy metadata: what the migrations lead to, and nothing that runs.
-
-Services use asyncpg with SQL; this metadata exists for Alembic and for the tools that read a schema.
-"""
+"""The tables of the model service: assistants, contents, models, and the queue of trainings and runs."""
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     CheckConstraint,
     Column,
     Float,
@@ -13,7 +9,6 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
-    MetaData,
     PrimaryKeyConstraint,
     Sequence,
     Table,
@@ -21,41 +16,13 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.dialects.postgresql import JSONB
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+from studio.db.schema.columns import flag, metadata, moment, number, quoted, words
 
 TRAINING_STATES = ("Queued", "Running", "Succeeded", "Failed", "Cancelled", "Superseded")
 RUN_STATES = ("Queued", "Starting", "Ready", "Draining", "Stopped", "Failed")
 FINAL_STATES = ("Succeeded", "Failed", "Cancelled", "Superseded", "Stopped")
-
-
-def _quoted(values: tuple[str, ...]) -> str:
-    return ", ".join(f"'{value}'" for value in values)
-
-
-def _moment(name: str, *, nullable: bool = True, now: bool = False) -> Column[object]:
-    return Column(name, TIMESTAMP(timezone=True), nullable=nullable, server_default=text("now()") if now else None)
-
-
-def _flag(name: str) -> Column[bool]:
-    return Column(name, Boolean, nullable=False, server_default=text("false"))
-
-
-def _number(name: str, default: int) -> Column[int]:
-    return Column(name, Integer, nullable=False, server_default=text(str(default)))
-
-
-def _words(name: str) -> Column[str]:
-    return Column(name, Text, nullable=False, server_default=text("''"))
 
 
 # Fencing tokens: of leases and of the passes that write a Service. Never goes back.
@@ -70,18 +37,18 @@ assistants = Table(
     Column("studio", Text, nullable=False),
     Column("training", JSONB),
     Column("running", JSONB),
-    _flag("removing"),
-    _flag("delete_data"),
-    _moment("removing_since"),
-    _moment("removed_at"),
+    flag("removing"),
+    flag("delete_data"),
+    moment("removing_since"),
+    moment("removed_at"),
     # What the Service of the assistant was last seen to select: a run, and why it could not be written.
     Column("serving", Text),
-    _words("service_reason"),
-    _words("service_message"),
-    _number("next_training", 1),
-    _number("next_run", 1),
-    _number("next_model", 1),
-    _moment("created_at", nullable=False, now=True),
+    words("service_reason"),
+    words("service_message"),
+    number("next_training", 1),
+    number("next_run", 1),
+    number("next_model", 1),
+    moment("created_at", nullable=False, now=True),
     # A new uid under an old name takes the name over while the old one is still being cleaned up.
     Index("uq_assistants_name", "name", unique=True, postgresql_where=text("not removing")),
 )
@@ -94,7 +61,7 @@ contents = Table(
     Column("object_key", Text, nullable=False),
     Column("sha256", Text, nullable=False),
     Column("size", BigInteger, nullable=False),
-    _moment("stored_at", nullable=False, now=True),
+    moment("stored_at", nullable=False, now=True),
     PrimaryKeyConstraint("uid", "fingerprint"),
 )
 
@@ -111,7 +78,7 @@ models = Table(
     Column("engine_image", Text, nullable=False),
     Column("training", Text, nullable=False),
     Column("seconds", Float),
-    _moment("trained_at", nullable=False, now=True),
+    moment("trained_at", nullable=False, now=True),
     PrimaryKeyConstraint("uid", "version"),
     UniqueConstraint("uid", "fingerprint"),
 )
@@ -125,33 +92,32 @@ items = Table(
     Column("uid", Text, ForeignKey("assistants.uid"), nullable=False),
     Column("assistant", Text, nullable=False),
     Column("state", Text, nullable=False, server_default=text("'Queued'")),
-    _words("reason"),
-    _words("message"),
+    words("reason"),
+    words("message"),
     Column("fingerprint", Text, nullable=False),
     Column("model_version", Integer),
-    _number("priority", 0),
-    _number("attempt", 0),
-    _flag("stop_requested"),
-    _words("stop_reason"),
+    number("priority", 0),
+    number("attempt", 0),
+    flag("stop_requested"),
+    words("stop_reason"),
     Column("holder", Text),
     Column("fence", BigInteger, nullable=False, server_default=text("0")),
-    _moment("lease_until"),
-    _moment("requested_at", nullable=False, now=True),
-    _moment("started_at"),
-    _moment("ready_at"),
-    _moment("finished_at"),
-    _moment("retry_at"),
+    moment("lease_until"),
+    moment("requested_at", nullable=False, now=True),
+    moment("started_at"),
+    moment("ready_at"),
+    moment("finished_at"),
+    moment("retry_at"),
     Column("spec", JSONB, nullable=False),
     Column("spec_digest", Text, nullable=False),
     Column("log_key", Text),
     Column("report", JSONB),
     CheckConstraint("kind in ('training', 'run')", name="kind"),
     CheckConstraint(
-        f"case kind when 'training' then state in ({_quoted(TRAINING_STATES)}) "
-        f"else state in ({_quoted(RUN_STATES)}) end",
+        f"case kind when 'training' then state in ({quoted(TRAINING_STATES)}) else state in ({quoted(RUN_STATES)}) end",
         name="state",
     ),
-    CheckConstraint(f"(finished_at is not null) = (state in ({_quoted(FINAL_STATES)}))", name="finished"),
+    CheckConstraint(f"(finished_at is not null) = (state in ({quoted(FINAL_STATES)}))", name="finished"),
     CheckConstraint("finished_at is null or holder is null", name="released"),
     # One training of an assistant runs, at most one more (the newest wish) waits for it to end.
     Index(
@@ -175,12 +141,12 @@ transitions = Table(
     Column("item", Text, ForeignKey("items.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("from_state", Text),
     Column("to_state", Text, nullable=False),
-    _words("reason"),
-    _words("message"),
+    words("reason"),
+    words("message"),
     Column("attempt", Integer, nullable=False),
     Column("fence", BigInteger, nullable=False),
     Column("who", Text, nullable=False),
-    _moment("at", nullable=False, now=True),
+    moment("at", nullable=False, now=True),
 )
 
 # Objects in the store that no row speaks for, to be deleted once due. A key is written here before its bytes are
@@ -189,6 +155,6 @@ garbage = Table(
     "garbage",
     metadata,
     Column("object_key", Text, primary_key=True),
-    _moment("due_at", nullable=False),
+    moment("due_at", nullable=False),
     Index("ix_garbage_due_at", "due_at"),
 )
