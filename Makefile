@@ -14,7 +14,11 @@ up: cluster-up load ## A cluster if none is at hand, images, the operator, an ex
 	@$(STAGE) example
 
 down: .venv ## Remove the local cluster and all that `make up` started
+	@$(STAGE) close
 	@$(CLUSTER) down
+
+open: .venv ## Open the Studio's public address on this machine (NAMESPACE= for another than the example's)
+	@$(STAGE) open $(if $(NAMESPACE),--namespace $(NAMESPACE))
 
 chat: .venv ## Talk to the example assistant (NAMESPACE=, ASSISTANT=, MESSAGE= for another)
 	@$(STAGE) chat $(if $(NAMESPACE),--namespace $(NAMESPACE)) $(if $(ASSISTANT),--assistant $(ASSISTANT)) $(if $(MESSAGE),--message "$(MESSAGE)")
@@ -44,6 +48,11 @@ test-e2e: cluster-up load ## End to end on the cluster at hand
 bench-first-chat: cluster-up load ## Measure the first chat; writes bench/results/first-chat.json and docs/measurements.md
 	@$(STAGE) operator
 	@$(PYTHON) bench/first_chat.py
+	@$(PYTHON) bench/render.py
+
+bench-studio: cluster-up load ## Measure the whole studio; writes bench/results/studio.json and docs/measurements.md
+	@$(STAGE) operator
+	@$(PYTHON) bench/whole_studio.py
 	@$(PYTHON) bench/render.py
 
 ##@ Parts
@@ -89,4 +98,4 @@ lock: .venv ## Resolve the dependencies again, with hashes
 help: ## This list
 	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  make %-18s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: up down chat example test check test-unit test-e2e bench-first-chat images load cluster-up cluster-down kubeconfig operator generate format lock help
+.PHONY: up down open chat example test check test-unit test-e2e bench-first-chat bench-studio images load cluster-up cluster-down kubeconfig operator generate format lock help

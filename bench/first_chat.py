@@ -5,16 +5,11 @@ whoever calls it and handed over in seconds.
 """
 
 import argparse
-import datetime as dt
-import os
-import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
-from measuring import figures, goals, scenarios
-from measuring.results import FOLDER, Circumstances, Result, judge, load, merged, save
+from measuring import command, figures, goals, scenarios
+from measuring.results import FOLDER, Circumstances, Result, judge
 
 from cluster.errors import ClusterError
 from stage.kubectl import Kubectl
@@ -35,21 +30,19 @@ GIVEN = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the parts, write the file. Returns the exit code: 1 when a goal was missed."""
     options = _parser().parse_args(arguments)
-    circumstances = Circumstances(COMMAND, dt.datetime.now(dt.UTC).date().isoformat(), _commit())
+    circumstances = command.circumstances(COMMAND)
     results = [
         judge(goal, seconds, circumstances, spread="given by the caller")
         for name, goal in GIVEN.items()
         if (seconds := getattr(options, name)) is not None
     ]
     if options.parts:
-        kubectl = _kubectl()
+        kubectl = command.cluster_at_hand()
         for measure in _measurements(options.parts):
             results += measure(kubectl, circumstances)
-            save(FILE, merged(load(FILE), results, goals.FIRST_CHAT))
-    save(FILE, merged(load(FILE), results, goals.FIRST_CHAT))
-    for result in results:
-        print(f"{_mark(result)} {result.measure}: {result.value:g} {result.unit} ({result.goal}) {result.spread}")
-    return 1 if any(result.met is False for result in results) else 0
+            command.keep(FILE, results, goals.FIRST_CHAT)
+    command.keep(FILE, results, goals.FIRST_CHAT)
+    return command.tell(results)
 
 
 Measurement = Callable[[Kubectl, Circumstances], list[Result]]
@@ -107,22 +100,6 @@ def _rest(kubectl: Kubectl, where: Circumstances) -> list[Result]:
 def _drift(kubectl: Kubectl, where: Circumstances) -> list[Result]:
     seconds = scenarios.repairs(kubectl)
     return [judge(goals.DRIFT, figures.percentile(seconds, 0.99), where, spread=figures.spread(seconds))]
-
-
-def _kubectl() -> Kubectl:
-    config = os.environ.get("KUBECONFIG")
-    return Kubectl(shutil.which("kubectl") or "kubectl", config) if config else Kubectl.find()
-
-
-def _commit() -> str:
-    """The commit that is measured, marked when the checkout differs from it."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=10"]
-    done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=30, check=False)
-    return done.stdout.strip() or "not committed"
-
-
-def _mark(result: Result) -> str:
-    return {True: "met   ", False: "MISSED", None: "      "}[result.met]
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -70,3 +70,29 @@ FIRST_CHAT = (
     TEST_COLD,
     TEST_WARM,
 )
+
+WHOLE_FIRST = Goal("first Assistant of an empty namespace, whole studio, applied to Ready", "s", 240)
+WHOLE_MEMORY = Goal("whole studio at rest without engines and Keycloak, resident memory", "MiB", 1228.8)
+KEYCLOAK_MEMORY = Goal("Keycloak at rest, resident memory", "MiB")
+COPY_RATIO = Goal("ingestion from a filled topic, as a share of COPY of the same rows from memory", "ratio", 0.85, True)
+EXECUTEMANY_RATIO = Goal("ingestion from a filled topic, against asyncpg's executemany", "ratio", 1.6, True)
+INGESTION_RATE = Goal("ingestion from a filled topic", "events per second")
+VISIBLE = Goal("produced to visible in PostgreSQL at 100 events per second, p99", "ms")
+LOST = Goal("events lost of 200,000 with 10 kills of ingestion, 2 restarts of PostgreSQL and 2 of Kafka", "events", 0)
+DOUBLED = Goal("events doubled in the same run", "events", 0)
+FIRST_LOAD = Goal("web client: JavaScript of the first load, gzipped", "kB", 300)
+PAGE_REQUESTS = Goal("web client: requests of an open page in a minute at rest", "requests", 2)
+
+STUDIO = (
+    WHOLE_FIRST,
+    WHOLE_MEMORY,
+    KEYCLOAK_MEMORY,
+    COPY_RATIO,
+    EXECUTEMANY_RATIO,
+    INGESTION_RATE,
+    VISIBLE,
+    LOST,
+    DOUBLED,
+    FIRST_LOAD,
+    PAGE_REQUESTS,
+)

@@ -1,12 +1,13 @@
-"""The command line: `operator`, `example`, `chat`, `remove`."""
+"""The command line: `operator`, `example`, `chat`, `open`, `close`, `remove`."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 
 from cluster.errors import ClusterError
 from cluster.progress import Progress
-from stage import chat, example, operator
+from stage import chat, entry, example, operator
 from stage.kubectl import Kubectl
 
 
@@ -15,6 +16,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     progress = Progress()
     try:
+        if options.command == "close":
+            entry.close_entry()
+            return 0
         kubectl = Kubectl.find()
         match options.command:
             case "operator":
@@ -23,7 +27,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 example.bring_up(kubectl, progress)
             case "chat":
                 chat.talk(kubectl, options.namespace, options.assistant, options.message)
+            case "open":
+                print(entry.open_entry(kubectl, options.namespace, progress))
+            case "forward":
+                # The child ends with the call that waits for it.
+                signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+                entry.forward_for_ever(kubectl, options.namespace, options.port)
             case "remove":
+                entry.close_entry()
                 example.remove(kubectl, progress)
                 operator.remove(kubectl, progress)
     except ClusterError as error:
@@ -40,6 +51,12 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("operator", help="install or upgrade the operator and wait until it leads")
     commands.add_parser("example", help="apply the example assistant and wait until it answers")
     commands.add_parser("remove", help="remove the example and the operator")
+    opened = commands.add_parser("open", help="make a Studio reachable at its public address on this machine")
+    opened.add_argument("--namespace", default=example.NAMESPACE)
+    commands.add_parser("close", help="end what `open` started")
+    forward = commands.add_parser("forward", help="what `open` starts: forward a loopback port for ever")
+    forward.add_argument("--namespace", required=True)
+    forward.add_argument("--port", type=int, required=True)
     talk = commands.add_parser("chat", help="talk to an assistant")
     talk.add_argument("--namespace", default=example.NAMESPACE)
     talk.add_argument("--assistant", default=example.ASSISTANT)

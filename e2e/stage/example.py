@@ -5,7 +5,7 @@ import time
 
 from cluster.errors import ClusterError
 from cluster.progress import Progress
-from stage import chat
+from stage import chat, entry
 from stage.kubectl import REPOSITORY, Kubectl, conditions
 
 NAMESPACE = "concert-hall"
@@ -34,7 +34,7 @@ def bring_up(kubectl: Kubectl, progress: Progress) -> None:
                 progress.say(f"     {line}")
             if heard != [answer]:
                 raise ClusterError(f"the example answered {heard} to {message!r}, expected {[answer]}")
-    _what_next(kubectl)
+    _what_next(kubectl, entry.open_entry(kubectl, NAMESPACE, progress))
 
 
 def manifest(kubectl: Kubectl) -> str:
@@ -75,12 +75,14 @@ def _namespace() -> dict[str, object]:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}}
 
 
-def _what_next(kubectl: Kubectl) -> None:
+def _what_next(kubectl: Kubectl, url: str) -> None:
     print(
         f"""
 The concert hall is open: one Assistant was trained by a Job of its own, runs in a Job of its own, and answers.
 
-  make chat                                      talk to it
+  {url}                          sign in as admin; the password:
+  kubectl -n {NAMESPACE} get secret studio-administrator -o jsonpath='{{.data.password}}' | base64 -d
+  make chat                                      talk to it here
   export KUBECONFIG={kubectl.kubeconfig}
   kubectl -n {NAMESPACE} get assistants,studios   what there is, in one line each
   kubectl -n {NAMESPACE} describe assistant {ASSISTANT}

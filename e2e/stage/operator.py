@@ -19,6 +19,10 @@ IMAGES = {
     "studio-engine": "engine",
     "studio-database": "database",
     "studio-object-store": "object-store",
+    "studio-event-broker": "event-broker",
+    "studio-keycloak": "keycloak",
+    "studio-web-client": "web-client",
+    "studio-entry-proxy": "entry-proxy",
 }
 
 

@@ -1,0 +1,48 @@
+"""What the benchmarks' commands have in common: circumstances, the cluster at hand, the file, the printed lines."""
+
+import datetime as dt
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from measuring.goals import Goal
+from measuring.results import Circumstances, Result, load, merged, save
+from stage.kubectl import Kubectl
+
+
+def circumstances(command: str) -> Circumstances:
+    """Of a run that begins now."""
+    return Circumstances(command, dt.datetime.now(dt.UTC).date().isoformat(), _commit())
+
+
+def cluster_at_hand() -> Kubectl:
+    """The cluster of KUBECONFIG, else the local one. Raises ClusterError."""
+    config = os.environ.get("KUBECONFIG")
+    return Kubectl(shutil.which("kubectl") or "kubectl", config) if config else Kubectl.find()
+
+
+def keep(file: Path, results: Sequence[Result], order: Iterable[Goal]) -> None:
+    """Put new results into the file; it keeps the newest of each measure."""
+    save(file, merged(load(file), results, order))
+
+
+def tell(results: Iterable[Result]) -> int:
+    """Print a line a result; returns the exit code: 1 when a goal was missed."""
+    missed = 0
+    for result in results:
+        print(f"{_mark(result)} {result.measure}: {result.value:g} {result.unit} ({result.goal}) {result.spread}")
+        missed += result.met is False
+    return 1 if missed else 0
+
+
+def _commit() -> str:
+    """The commit that is measured, marked when the checkout differs from it."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=10"]
+    done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=30, check=False)
+    return done.stdout.strip() or "not committed"
+
+
+def _mark(result: Result) -> str:
+    return {True: "met   ", False: "MISSED", None: "      "}[result.met]

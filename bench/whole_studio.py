@@ -1,0 +1,53 @@
+"""Measures the whole studio on the cluster at hand; writes bench/results/studio.json.
+
+The parts `ingestion` and `kills` need no cluster: they start their own PostgreSQL and Kafka on loopback.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from measuring import command, goals, whole
+from measuring.results import FOLDER, Circumstances, Result, judge
+
+from cluster.errors import ClusterError
+
+FILE = FOLDER / "studio.json"
+COMMAND = "make bench-studio"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the parts, write the file. Returns the exit code: 1 when a goal was missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS))
+    circumstances, results = command.circumstances(COMMAND), []
+    for name in parser.parse_args(arguments).parts:
+        results += PARTS[name](circumstances)
+        command.keep(FILE, results, goals.STUDIO)
+    return command.tell(results)
+
+
+def _arrival(where: Circumstances) -> list[Result]:
+    seen = whole.arrival(command.cluster_at_hand())
+    parts = ", ".join(f"{component} {sum(values):.0f}" for component, values in sorted(seen.memory.items()))
+    return [
+        judge(goals.WHOLE_FIRST, seen.seconds, where, spread="examples/concert-hall without its action server"),
+        judge(goals.WHOLE_MEMORY, seen.own_memory, where, spread=parts),
+        judge(goals.KEYCLOAK_MEMORY, seen.keycloak_memory, where),
+    ]
+
+
+def _web(where: Circumstances) -> list[Result]:
+    kilobytes, detail = whole.first_load()
+    return [judge(goals.FIRST_LOAD, kilobytes, where, spread=detail)]
+
+
+PARTS: dict[str, Callable[[Circumstances], list[Result]]] = {"arrival": _arrival, "web": _web}
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except ClusterError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
