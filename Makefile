@@ -35,6 +35,8 @@ check: .venv ## Formatter, linter, types, import rules, generated files
 	@.venv/bin/mypy operator/studio_operator services/studio e2e/cluster e2e/stage images/builder
 	@.venv/bin/lint-imports
 	@$(PYTHON) -m studio_operator.api.crdgen --check
+	@$(PYTHON) -m stage.chart --check
+	@$(PYTHON) -m studio.backend.openapi --check
 	@$(PYTHON) bench/render.py --check
 
 test-unit: .venv ## Fast tests, no cluster; PostgreSQL's programs are installed if they are missing
@@ -53,6 +55,7 @@ bench-first-chat: cluster-up load ## Measure the first chat; writes bench/result
 bench-studio: cluster-up load ## Measure the whole studio; writes bench/results/studio.json and docs/measurements.md
 	@$(STAGE) operator
 	@$(PYTHON) bench/whole_studio.py
+	@PYTHONPATH=$(PYTHONPATH):. $(PYTHON) bench/ingestion.py
 	@$(PYTHON) bench/render.py
 
 ##@ Parts
@@ -75,8 +78,10 @@ operator: .venv ## Install or upgrade the operator on the cluster at hand
 	@$(STAGE) operator
 
 ##@ Development
-generate: .venv ## Regenerate CRDs, the API reference and the measurements page
+generate: .venv ## Regenerate CRDs, the API reference, the manifests, the OpenAPI document and the measurements page
 	@$(PYTHON) -m studio_operator.api.crdgen
+	@$(PYTHON) -m stage.chart
+	@$(PYTHON) -m studio.backend.openapi
 	@$(PYTHON) bench/render.py
 
 format: .venv ## Format the code and mend what the linter can

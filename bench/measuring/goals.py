@@ -77,7 +77,8 @@ KEYCLOAK_MEMORY = Goal("Keycloak at rest, resident memory", "MiB")
 COPY_RATIO = Goal("ingestion from a filled topic, as a share of COPY of the same rows from memory", "ratio", 0.85, True)
 EXECUTEMANY_RATIO = Goal("ingestion from a filled topic, against asyncpg's executemany", "ratio", 1.6, True)
 INGESTION_RATE = Goal("ingestion from a filled topic", "events per second")
-VISIBLE = Goal("produced to visible in PostgreSQL at 100 events per second, p99", "ms")
+VISIBLE = Goal("produced to visible in PostgreSQL at 100 events per second, p99", "ms", 250)
+INGESTION_MEMORY = Goal("ingestion at rest, resident memory", "MiB", 90)
 LOST = Goal("events lost of 200,000 with 10 kills of ingestion, 2 restarts of PostgreSQL and 2 of Kafka", "events", 0)
 DOUBLED = Goal("events doubled in the same run", "events", 0)
 FIRST_LOAD = Goal("web client: JavaScript of the first load, gzipped", "kB", 300)
@@ -91,6 +92,7 @@ STUDIO = (
     EXECUTEMANY_RATIO,
     INGESTION_RATE,
     VISIBLE,
+    INGESTION_MEMORY,
     LOST,
     DOUBLED,
     FIRST_LOAD,

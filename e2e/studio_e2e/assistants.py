@@ -94,6 +94,10 @@ class Assistant:
         """Its Jobs: trainings or runs."""
         return self.space.list("jobs", component=component.value, assistant=self.name)
 
+    def runs(self) -> list[Manifest]:
+        """Its run Jobs that have not ended: that of a lost attempt stays for an hour, to be looked at."""
+        return [job for job in self.jobs(Component.RUN) if not has_ended(job)]
+
     def delete(self, *, within: float = GONE_WITHIN) -> None:
         """Delete it and wait until it, its Jobs and its Service are gone."""
         self.space.delete("assistant", self.name, f"--timeout={within:g}s")
@@ -118,6 +122,11 @@ def ready_targets(slices: str) -> list[str]:
     """Names of the pods behind the ready endpoints in a list of EndpointSlices (JSON text)."""
     endpoints = [e for item in json.loads(slices)["items"] for e in item.get("endpoints") or []]
     return [e["targetRef"]["name"] for e in endpoints if e.get("conditions", {}).get("ready") and "targetRef" in e]
+
+
+def has_ended(job: Manifest) -> bool:
+    """Whether a Job has completed or failed."""
+    return any(conditions(job).get(kind, {}).get("status") == "True" for kind in ("Complete", "Failed"))
 
 
 def summary(resource: Manifest) -> str:

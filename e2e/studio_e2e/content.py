@@ -5,6 +5,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
 HALL = REPOSITORY / "examples" / "concert-hall"
+FRONT_DESK = Path(__file__).parent / "front_desk"
 _PORTER = Path(__file__).parent / "porter"
 
 GREETING = "Good day."

@@ -1,10 +1,13 @@
-"""Faults as they happen: processes killed with SIGKILL."""
+"""Faults as they happen: processes killed with SIGKILL, or standing still."""
 
 import json
 import os
 import signal
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
+
+import pytest
 
 from studio_e2e import processes
 from studio_e2e.space import Space
@@ -20,9 +23,7 @@ def sigkill(space: Space, pod: Manifest) -> None:
     Where the processes are not on this machine the pod is deleted without grace, which is as near as one can get.
     """
     found = processes.of_pod(pod["metadata"]["uid"])
-    for process in found:
-        with suppress(ProcessLookupError):
-            os.kill(process.pid, signal.SIGKILL)
+    _send(found, signal.SIGKILL)
     if not found:
         space.delete("pod", pod["metadata"]["name"], "--grace-period=0", "--force")
 
@@ -40,3 +41,22 @@ def operator_pods(home: Space) -> list[Manifest]:
     selector = ",".join(f"{key}={value}" for key, value in deployment["spec"]["selector"]["matchLabels"].items())
     pods: list[Manifest] = json.loads(home.run("get", "pods", "-l", selector, "-o", "json"))["items"]
     return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+
+
+@contextmanager
+def held(pod: Manifest) -> Iterator[None]:
+    """Let the processes of a pod stand still for as long as the block runs. Skips where they are out of reach."""
+    found = processes.of_pod(pod["metadata"]["uid"])
+    if not found:
+        pytest.skip("the processes of pods are not on this machine")
+    _send(found, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        _send(found, signal.SIGCONT)
+
+
+def _send(found: Sequence[processes.Process], number: signal.Signals) -> None:
+    for process in found:
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, number)

@@ -9,6 +9,7 @@ API_VERSION = "studio-operator.io/v1alpha1"
 # Small requests, so that the suite fits beside an example on two cores.
 _TRAINING = {"resources": {"requests": {"cpu": "100m", "memory": "500Mi"}}}
 _RUNNING = {"resources": {"requests": {"cpu": "50m", "memory": "400Mi"}}}
+SMALL: Manifest = {"training": _TRAINING, "running": _RUNNING}
 
 
 def namespace(name: str) -> Manifest:

@@ -1,16 +1,19 @@
-"""Fixtures of the end-to-end suite: the cluster at hand, one namespace a test or module, a diagnosis on failure."""
+"""Fixtures of the end-to-end suite: cluster, namespaces, assistants, browser and terminal; a diagnosis on failure."""
 
 import os
 import shutil
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cluster.errors import ClusterError
 from stage.kubectl import Kubectl
-from studio_e2e import assistants, content, diagnosis, manifests
+from studio_e2e import assistants, browser, content, diagnosis, entry, manifests
 from studio_e2e.assistants import Assistant
+from studio_e2e.browser import Windows
+from studio_e2e.command_line import Terminal
 from studio_e2e.faults import OPERATOR, OPERATOR_NAMESPACE
 from studio_e2e.space import Space, Spaces, keeping
 
@@ -19,6 +22,7 @@ Manifest = dict[str, Any]
 # The longest scenario is a first apply with a killed operator on two busy cores.
 SECONDS_PER_TEST = 420
 _SPACES = pytest.StashKey[Spaces]()
+_WINDOWS = pytest.StashKey[Windows]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -34,6 +38,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
     report, spaces = outcome.get_result(), item.config.stash.get(_SPACES, None)
     if report.failed and spaces is not None:
         report.sections += [(f"namespace {space.name}", diagnosis.report(space)) for space in spaces.in_use]
+    if report.failed and (opened := item.stash.get(_WINDOWS, None)):
+        report.sections += opened.report(item.name)
 
 
 @pytest.fixture(scope="session")
@@ -76,7 +82,7 @@ def space(operator: None, spaces: Spaces, request: pytest.FixtureRequest) -> Ite
 def shared(operator: None, spaces: Spaces) -> Space:
     """A namespace with a Studio for all tests that leave a Studio as they found it."""
     made = spaces.make("shared")
-    made.apply(manifests.studio())
+    made.apply(manifests.studio(publicUrl=entry.free_origin()))
     return made
 
 
@@ -85,6 +91,27 @@ def studio(shared: Space) -> Space:
     """The shared namespace, once its Studio is Ready: whatever the test before has done to it."""
     assistants.wait_studio_ready(shared)
     return shared
+
+
+@pytest.fixture
+def origin(studio: Space) -> Iterator[str]:
+    """The shared Studio's public address, reachable from this machine."""
+    with entry.forwarded(studio) as url:
+        yield url
+
+
+@pytest.fixture
+def windows(request: pytest.FixtureRequest) -> Iterator[Windows]:
+    """Windows of a real browser; what they showed is in the report of a failed test."""
+    with browser.browsing() as opened:
+        request.node.stash[_WINDOWS] = opened
+        yield opened
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    """A shell in which nobody has signed in."""
+    return Terminal(tmp_path)
 
 
 @pytest.fixture

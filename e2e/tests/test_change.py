@@ -31,7 +31,7 @@ def test_a_half_filled_form_is_finished_on_the_new_model(porter: Assistant) -> N
     assert {tuple(answer) for answer in doorbell.heard} == {(content.GREETING,), (GREETING,)}
     assert after["model"]["sha256"] != before["model"]["sha256"]
     assert int(after["model"]["version"]) > int(before["model"]["version"])
-    eventually("only one run is left", lambda: len(porter.jobs(Component.RUN)) == 1, within=60)
+    eventually("only one run is left", lambda: len(porter.runs()) == 1, within=60)
 
 
 def test_unreadable_yaml_is_said_and_the_old_model_answers(porter: Assistant) -> None:

@@ -35,7 +35,8 @@ def test_an_operator_killed_during_the_first_apply_ends_in_the_same_state(space:
     eventually("Ready in spite of the kills", ready, within=300)
     assert len(trainings) == 1
     assert [studio["metadata"]["name"] for studio in space.list("studios")] == ["studio"]
-    assert len(porter.jobs(Component.RUN)) == 1
+    # On a starved machine an attempt of the run may be lost on the way: the next one serves in its place.
+    eventually("one run is left", lambda: len(porter.runs()) == 1, within=60)
     assert assistants.slots(space) == 2
     assert len(space.list("jobs", component=Component.MIGRATION.value)) == 1
     assert chat.say(space, "porter", "survivor", ["good day"]) == [[content.GREETING]]

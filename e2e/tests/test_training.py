@@ -90,7 +90,7 @@ def test_an_action_server_without_an_image_is_said(assistant: Assistant) -> None
 
 def test_killed_consumers_adopt_what_they_left(porter: Assistant) -> None:
     space, before = porter.space, porter.status
-    (run,) = porter.jobs(Component.RUN)
+    (run,) = porter.runs()
     earlier = {job["metadata"]["uid"] for job in porter.jobs(Component.TRAINING)}
     porter.set_content(content.porter(greeting="After the fall."))
     training = porter.wait_training_job()
@@ -112,7 +112,7 @@ def test_killed_consumers_adopt_what_they_left(porter: Assistant) -> None:
     assert seen - earlier == {training["metadata"]["uid"]}
     assert ready["status"]["run"]["id"] != before["run"]["id"]
     eventually("the old run is gone", lambda: not _exists(porter, run), within=90)
-    assert len(porter.jobs(Component.RUN)) == 1
+    assert len(porter.runs()) == 1
 
 
 def _exists(assistant: Assistant, job: Manifest) -> bool:

@@ -1,10 +1,11 @@
 """How package clients are configured on this machine, handed to builds without entering an image.
 
-A machine may use mirrors or a certificate authority of its own. pip's settings travel as a build secret, apt's and the
-certificates as read-only mounts; none of them is part of a layer.
+A machine may use mirrors or a certificate authority of its own. The settings of pip, npm and Maven travel as build
+secrets, apt's and the certificates as read-only mounts; none of them is part of a layer.
 """
 
 import ast
+import os
 import shutil
 import sys
 from collections.abc import Mapping
@@ -49,6 +50,33 @@ def write_pip_conf(target: Path) -> Path:
     target.touch(mode=0o600)
     target.write_text(pip_conf(pip_settings(output_of([sys.executable, "-m", "pip", "config", "list"]))))
     return target
+
+
+def copy_npmrc(target: Path) -> Path:
+    """Copy the user's npm settings to a file for the build; no settings make an empty file."""
+    source = Path(os.environ.get("NPM_CONFIG_USERCONFIG") or Path.home() / ".npmrc")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.touch(mode=0o600)
+    target.write_text(source.read_text() if source.is_file() else "")
+    return target
+
+
+def copy_maven_settings(target: Path) -> Path:
+    """Copy the user's Maven settings to a file for the build; no settings make an empty element."""
+    source = Path.home() / ".m2" / "settings.xml"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.touch(mode=0o600)
+    target.write_text(source.read_text() if source.is_file() else "<settings/>\n")
+    return target
+
+
+def secrets(folder: Path) -> dict[str, Path]:
+    """What every build may read while it runs, by the id of the secret."""
+    return {
+        "maven": copy_maven_settings(folder / "maven.xml"),
+        "npm": copy_npmrc(folder / "npmrc"),
+        "pip": write_pip_conf(folder / "pip.conf"),
+    }
 
 
 def apt_sources() -> list[Path]:

@@ -120,7 +120,7 @@ class BuildahStore:
             ref,
             arguments=arguments,
             volumes=clients.build_volumes(self._folder),
-            secrets={"pip": clients.write_pip_conf(self._folder / "pip.conf")},
+            secrets=clients.secrets(self._folder),
         )
         run(command, log=self._folder / "logs" / f"{image.name}.log", cwd=self._root, env=self._env)
 
@@ -161,8 +161,7 @@ class DockerStore:
 
     def build(self, image: Image, ref: str, arguments: Mapping[str, str]) -> None:
         """Build one image with BuildKit."""
-        secrets = {"pip": clients.write_pip_conf(self._folder / "pip.conf")}
-        command = commands.docker_build(image, ref, arguments=arguments, secrets=secrets)
+        command = commands.docker_build(image, ref, arguments=arguments, secrets=clients.secrets(self._folder))
         run(command, log=self._folder / "logs" / f"{image.name}.log", cwd=self._root)
 
     def remove(self, refs: Sequence[str]) -> None:

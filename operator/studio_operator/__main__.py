@@ -12,14 +12,18 @@ import structlog
 
 from studio.kube import Kube
 from studio.logging import configure
+from studio_operator.clients.backend import HttpContents
 from studio_operator.clients.clock import SystemClock
 from studio_operator.clients.cluster import KubeCluster
+from studio_operator.clients.keycloak import KeycloakRealms
 from studio_operator.clients.model_service import HttpModelService
+from studio_operator.clients.studio_http import StudioHttp
 from studio_operator.config import Config
 from studio_operator.handlers.registry import build_registry
 from studio_operator.handlers.settings import build_settings
-from studio_operator.reconcile import Reconciler
+from studio_operator.reconcile import Reconciler, Services
 from studio_operator.reconcile import Settings as ReconcileSettings
+from studio_operator.reconcile.identity import RealmSync
 from studio_operator.runtime.core import Core
 from studio_operator.runtime.events import EventRecorder
 from studio_operator.runtime.gate import WriteGate
@@ -53,11 +57,12 @@ async def run(config: Config) -> int:
     election = LeaderElection(
         kube, gate, namespace=config.operator_namespace, name=LEASE_NAME, identity=config.pod_name
     )
-    model_service = HttpModelService(
+    http = StudioHttp(
         token_file=config.model_service_token_file,
         url_template=config.model_service_url_template,
         user_agent=config.user_agent,
     )
+    model_service = HttpModelService(http)
     core = Core(
         kube,
         WATCHED,
@@ -68,7 +73,7 @@ async def run(config: Config) -> int:
     )
     reconciler = Reconciler(
         KubeCluster(kube, gate, core.stores, core.intake),
-        model_service,
+        Services(models=model_service, contents=HttpContents(http), identity=RealmSync(KeycloakRealms())),
         EventRecorder(kube, gate, instance=config.pod_name),
         SystemClock(),
         ReconcileSettings(
@@ -92,7 +97,7 @@ async def run(config: Config) -> int:
     finally:
         await election.release()
         await server.cleanup()
-        await model_service.close()
+        await http.close()
         await kube.close()
 
 

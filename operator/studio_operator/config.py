@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from studio_operator import __version__
-from studio_operator.clients.model_service import URL_TEMPLATE
+from studio_operator.clients.studio_http import URL_TEMPLATE
 from studio_operator.images import Images
 
 SERVICE_ACCOUNT = "studio-operator"

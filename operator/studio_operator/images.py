@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 from studio_operator.api.v1alpha1.studio import StudioImages
 
@@ -12,6 +12,10 @@ _ENVIRONMENT = {
     "engine": "RELATED_IMAGE_ENGINE",
     "database": "RELATED_IMAGE_DATABASE",
     "object_store": "RELATED_IMAGE_OBJECT_STORE",
+    "event_broker": "RELATED_IMAGE_EVENT_BROKER",
+    "keycloak": "RELATED_IMAGE_KEYCLOAK",
+    "web_client": "RELATED_IMAGE_WEB_CLIENT",
+    "entry_proxy": "RELATED_IMAGE_ENTRY_PROXY",
 }
 _OPTIONAL = {"operator"}
 
@@ -25,6 +29,10 @@ class Images:
     engine: str
     database: str
     object_store: str
+    event_broker: str
+    keycloak: str
+    web_client: str
+    entry_proxy: str
     pull_policy: str = "IfNotPresent"
     pull_secrets: tuple[str, ...] = ()
 
@@ -38,25 +46,15 @@ class Images:
         ]
         if missing:
             raise ValueError(f"set {', '.join(missing)} to the images that Studios are made of")
-        found = {field: environment.get(variable, "") for field, variable in _ENVIRONMENT.items()}
-        return cls(
-            operator=found["operator"],
-            services=found["services"],
-            engine=found["engine"],
-            database=found["database"],
-            object_store=found["object_store"],
-        )
+        found: dict[str, Any] = {field: environment.get(variable, "") for field, variable in _ENVIRONMENT.items()}
+        return cls(**found)
 
     def overridden(self, images: StudioImages) -> "Images":
         """These images as a Studio wants them: from its registry, with its pull policy and secrets."""
-        registry = images.registry
+        moved: dict[str, Any] = {field: _moved(getattr(self, field), images.registry) for field in _ENVIRONMENT}
         return replace(
             self,
-            operator=_moved(self.operator, registry),
-            services=_moved(self.services, registry),
-            engine=_moved(self.engine, registry),
-            database=_moved(self.database, registry),
-            object_store=_moved(self.object_store, registry),
+            **moved,
             pull_policy=images.pull_policy,
             pull_secrets=tuple(secret.name for secret in images.pull_secrets),
         )

@@ -4,6 +4,8 @@ Errors of the API server are those of `studio.kube.errors`; errors of the orches
 """
 
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -15,6 +17,8 @@ from studio.contract.model_service import (
     Removal,
 )
 from studio.kube import Kind, Manifest
+from studio_operator.planning.realm import DesiredRealm
+from studio_operator.planning.realm_diff import LiveRealm, RealmWrite
 
 
 class Cluster(Protocol):
@@ -77,6 +81,69 @@ class Refused(ModelServiceError):
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(detail)
         self.status = status
+
+
+class Contents(Protocol):
+    """What was published in the back end of a Studio."""
+
+    async def published(self, namespace: str, studio: str, assistant: str, revision: str) -> Mapping[str, str]:
+        """The files of a revision, text by path. Raises Unreachable, Refused (404: there is no such revision)."""
+
+
+@dataclass(frozen=True)
+class IdentityAccess:
+    """How the operator reaches a Keycloak: `url` ends with its relative path, the client is one of the realm master."""
+
+    url: str
+    client_id: str
+    client_secret: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class SyncReport:
+    """What a pass over the realm has written, in words; nothing when all was as it should be.
+
+    `repaired` was somebody else's change, `updated` followed the Studio's own spec or a new version of the operator.
+    """
+
+    updated: tuple[str, ...] = ()
+    repaired: tuple[str, ...] = ()
+
+
+class Identity(Protocol):
+    """The realm of a Studio in its Keycloak."""
+
+    async def sync(self, desired: DesiredRealm, access: IdentityAccess) -> SyncReport:
+        """Bring the realm to what is desired; leaves alone what people added. Raises IdentityError."""
+
+
+class RealmAdmin(Protocol):
+    """The realm through Keycloak's admin API, for one pass."""
+
+    async def read(self, desired: DesiredRealm) -> LiveRealm | None:
+        """All that is compared; None when there is no such realm. Raises IdentityError."""
+
+    async def write(self, write: RealmWrite) -> None:
+        """One write; that it is there already, or gone already, is no error. Raises IdentityError."""
+
+
+class Realms(Protocol):
+    """The Keycloaks of all Studios."""
+
+    def open(self, access: IdentityAccess) -> AbstractAsyncContextManager[RealmAdmin]:
+        """Sign in for one pass. Raises IdentityError."""
+
+
+class IdentityError(Exception):
+    """Keycloak could not be asked, or refused: the message is fit for a condition."""
+
+
+class IdentityUnreachable(IdentityError):
+    """No answer: not up yet, restarting, or the network. Worth another try soon."""
+
+
+class IdentityRefused(IdentityError):
+    """An answer, and it was no: a wrong secret of the operator's client, or a value that Keycloak does not take."""
 
 
 class Recorder(Protocol):

@@ -34,6 +34,8 @@ _NOISY = (
     "urllib3",
     "botocore",
     "boto3",
+    "httpx",
+    "aiokafka",
     "uvicorn.access",
 )
 

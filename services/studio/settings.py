@@ -9,6 +9,9 @@ from typing import Self
 Environment = Mapping[str, str]
 
 SSL_MODES = ("disable", "prefer", "require", "verify-full")
+# What Kafka calls them; the first of each is the default.
+SECURITY_PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+SASL_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 
 
 class SettingsError(Exception):
@@ -30,6 +33,19 @@ def number(env: Environment, name: str, default: int) -> int:
         return int(value) if value else default
     except ValueError:
         raise SettingsError(f"the environment variable {name} must be an integer, not {value!r}") from None
+
+
+def one_of(env: Environment, name: str, allowed: tuple[str, ...]) -> str:
+    """The value of a variable that knows few; the first is the default."""
+    value = env.get(name) or allowed[0]
+    if value not in allowed:
+        raise SettingsError(f"the environment variable {name} must be one of {', '.join(allowed)}, not {value!r}")
+    return value
+
+
+def names(text: str) -> tuple[str, ...]:
+    """The entries of a comma-separated list, without blanks and empty ones."""
+    return tuple(entry.strip() for entry in text.split(",") if entry.strip())
 
 
 def read_secret(path: Path) -> str:
@@ -97,6 +113,55 @@ class StorageSettings:
             access_key_file=Path(required(env, "S3_ACCESS_KEY_FILE")),
             secret_key_file=Path(required(env, "S3_SECRET_KEY_FILE")),
             prefix=env.get("S3_PREFIX", ""),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EventBrokerSettings:
+    """A login to the Kafka that carries the conversation events.
+
+    `folder` holds what the login takes, each a file that may be missing: `username` (else `default_username`),
+    `password`, `ca.crt` (the authority to trust, else the system's), `tls.crt` and `tls.key` (a client's certificate).
+    """
+
+    servers: tuple[str, ...]
+    folder: Path
+    security_protocol: str = "PLAINTEXT"
+    sasl_mechanism: str = ""
+    default_username: str = ""
+
+    @classmethod
+    def from_env(cls, env: Environment) -> Self:
+        """EVENT_BROKER_SERVERS (comma separated), _SECURITY_PROTOCOL, _SASL_MECHANISM, _FOLDER, _USERNAME."""
+        protocol = one_of(env, "EVENT_BROKER_SECURITY_PROTOCOL", SECURITY_PROTOCOLS)
+        mechanism = one_of(env, "EVENT_BROKER_SASL_MECHANISM", SASL_MECHANISMS)
+        return cls(
+            servers=names(required(env, "EVENT_BROKER_SERVERS")),
+            folder=Path(env.get("EVENT_BROKER_FOLDER") or "/etc/studio/event-broker"),
+            security_protocol=protocol,
+            sasl_mechanism=mechanism if protocol.startswith("SASL_") else "",
+            default_username=env.get("EVENT_BROKER_USERNAME", ""),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EventsTopicSettings:
+    """The topic of the conversation events, and the one for records that could not be read."""
+
+    name: str = "studio-events"
+    dead_letters: str = "studio-events-dead-letters"
+    partitions: int = 6
+    replication: int = 1
+
+    @classmethod
+    def from_env(cls, env: Environment) -> Self:
+        """EVENTS_TOPIC, EVENTS_DEAD_LETTER_TOPIC, EVENTS_PARTITIONS, EVENTS_REPLICATION."""
+        name = env.get("EVENTS_TOPIC") or "studio-events"
+        return cls(
+            name=name,
+            dead_letters=env.get("EVENTS_DEAD_LETTER_TOPIC") or f"{name}-dead-letters",
+            partitions=number(env, "EVENTS_PARTITIONS", 6),
+            replication=number(env, "EVENTS_REPLICATION", 1),
         )
 
 
@@ -182,6 +247,26 @@ class TrainingOrchestratorSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineEventsSettings:
+    """Where and as whom engines publish their conversation events."""
+
+    broker: EventBrokerSettings
+    topic: str
+
+    @classmethod
+    def optional(cls, env: Environment) -> Self | None:
+        """The EVENT_BROKER_* ones with ENGINE_EVENTS_FOLDER, _USERNAME; EVENTS_TOPIC. None: they publish nowhere."""
+        if not env.get("EVENT_BROKER_SERVERS"):
+            return None
+        broker = replace(
+            EventBrokerSettings.from_env(env),
+            folder=Path(env.get("ENGINE_EVENTS_FOLDER") or "/etc/studio/event-broker-engine"),
+            default_username=env.get("ENGINE_EVENTS_USERNAME", ""),
+        )
+        return cls(broker, EventsTopicSettings.from_env(env).name)
+
+
+@dataclass(frozen=True, slots=True)
 class RunningOrchestratorSettings:
     """Environment of `running-orchestrator`."""
 
@@ -190,6 +275,7 @@ class RunningOrchestratorSettings:
     storage: StorageSettings
     auth: AuthSettings
     trackers: TrackerSettings
+    events: EngineEventsSettings | None = None
 
     @classmethod
     def from_env(cls, env: Environment = os.environ) -> Self:
@@ -200,6 +286,7 @@ class RunningOrchestratorSettings:
             storage=StorageSettings.from_env(env),
             auth=AuthSettings.from_env(env),
             trackers=TrackerSettings.from_env(env),
+            events=EngineEventsSettings.optional(env),
         )
 
 
@@ -212,6 +299,43 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
+class KeycloakDatabase:
+    """The database that Keycloak keeps its users in, and the role that owns it."""
+
+    name: str
+    owner: Login
+
+    @classmethod
+    def optional(cls, env: Environment) -> Self | None:
+        """KEYCLOAK_DATABASE, KEYCLOAK_USER, KEYCLOAK_PASSWORD_FILE; None without the last: identity is elsewhere."""
+        password_file = env.get("KEYCLOAK_PASSWORD_FILE")
+        if not password_file:
+            return None
+        owner = Login(env.get("KEYCLOAK_USER") or "keycloak", Path(password_file))
+        return cls(env.get("KEYCLOAK_DATABASE") or "keycloak", owner)
+
+
+@dataclass(frozen=True, slots=True)
+class EventsMigration:
+    """The topics that `migrate` makes, and the user that may write events: of an embedded broker, else empty."""
+
+    broker: EventBrokerSettings
+    topic: EventsTopicSettings
+    writer: str = ""
+
+    @classmethod
+    def optional(cls, env: Environment) -> Self | None:
+        """The EVENT_BROKER_* and EVENTS_* ones, EVENT_BROKER_ENGINE_USER; None without EVENT_BROKER_SERVERS."""
+        if not env.get("EVENT_BROKER_SERVERS"):
+            return None
+        return cls(
+            broker=EventBrokerSettings.from_env(env),
+            topic=EventsTopicSettings.from_env(env),
+            writer=env.get("EVENT_BROKER_ENGINE_USER", ""),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class MigrateSettings:
     """Environment of `migrate`."""
 
@@ -221,10 +345,12 @@ class MigrateSettings:
     trackers: Login
     trackers_database: str
     patience: float = field(default=120.0)
+    keycloak: KeycloakDatabase | None = None
+    events: EventsMigration | None = None
 
     @classmethod
     def from_env(cls, env: Environment = os.environ) -> Self:
-        """The DATABASE_* and TRACKERS_* ones, DATABASE_ADMIN_USER and DATABASE_ADMIN_PASSWORD_FILE."""
+        """DATABASE_*, TRACKERS_*, DATABASE_ADMIN_USER, _PASSWORD_FILE; KEYCLOAK_* and EVENT_* where there are any."""
         database = DatabaseSettings.from_env(env)
         return cls(
             database=database,
@@ -237,4 +363,39 @@ class MigrateSettings:
             trackers=Login(env.get("TRACKERS_USER") or "trackers", Path(required(env, "TRACKERS_PASSWORD_FILE"))),
             trackers_database=env.get("TRACKERS_DATABASE") or "trackers",
             patience=float(number(env, "MIGRATE_PATIENCE_SECONDS", 120)),
+            keycloak=KeycloakDatabase.optional(env),
+            events=EventsMigration.optional(env),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class IngestionSettings:
+    """Environment of `ingestion`. `trackers` is a login that can read the tracker schemas; None: no back-fill."""
+
+    process: ProcessSettings
+    database: DatabaseSettings
+    broker: EventBrokerSettings
+    topic: EventsTopicSettings
+    more_topics: tuple[str, ...] = ()
+    trackers: DatabaseSettings | None = None
+
+    @classmethod
+    def from_env(cls, env: Environment = os.environ) -> Self:
+        """The process, DATABASE_*, EVENT_BROKER_*, EVENTS_* ones, INGESTION_TOPICS, INGESTION_BACKFILL, TRACKERS_*."""
+        database = DatabaseSettings.from_env(env)
+        trackers = None
+        if one_of(env, "INGESTION_BACKFILL", ("true", "false")) == "true":
+            trackers = database.login(
+                name=env.get("TRACKERS_DATABASE") or "trackers",
+                user=env.get("TRACKERS_USER") or "trackers",
+                password_file=Path(required(env, "TRACKERS_PASSWORD_FILE")),
+            )
+        topic = EventsTopicSettings.from_env(env)
+        return cls(
+            process=ProcessSettings.from_env(env),
+            database=database,
+            broker=EventBrokerSettings.from_env(env),
+            topic=topic,
+            more_topics=tuple(name for name in names(env.get("INGESTION_TOPICS", "")) if name != topic.name),
+            trackers=trackers,
         )

@@ -81,6 +81,8 @@ class FakeKube(Kube):
         self._generation_of_watches = 0
         self._faults: list[Fault] = []
         self._logs: dict[tuple[str, str, str], str] = {}
+        self._ended_logs: set[tuple[str, str, str]] = set()
+        self._log_news = asyncio.Event()
         self._raw: dict[str, bytes] = {}
 
     # What tests do to it.
@@ -156,6 +158,16 @@ class FakeKube(Kube):
     def set_logs(self, namespace: str, pod: str, container: str, text: str) -> None:
         """What `logs` answers."""
         self._logs[namespace, pod, container] = text
+        self._tell_of_logs()
+
+    def end_logs(self, namespace: str, pod: str, container: str) -> None:
+        """Let who follows a log come to its end."""
+        self._ended_logs.add((namespace, pod, container))
+        self._tell_of_logs()
+
+    def _tell_of_logs(self) -> None:
+        self._log_news.set()
+        self._log_news = asyncio.Event()
 
     def set_raw(self, path: str, data: bytes) -> None:
         """What `raw_get` answers."""
@@ -261,6 +273,24 @@ class FakeKube(Kube):
         if tail_lines is not None:
             text = "".join(text.splitlines(keepends=True)[-tail_lines:])
         return text if limit_bytes is None else text.encode()[:limit_bytes].decode(errors="replace")
+
+    async def follow_logs(
+        self, namespace: str, pod: str, container: str, *, silence_seconds: float = 3600
+    ) -> AsyncIterator[bytes]:
+        """What `set_logs` says, and more as it says more, until `end_logs`."""
+        place = (namespace, pod, container)
+        if place not in self._logs:
+            raise NotFound(404, "NotFound", f'container "{container}" of pod "{pod}" has no log')
+        sent = 0
+        while True:
+            text = self._logs[place].encode()
+            if len(text) > sent:
+                piece, sent = text[sent:], len(text)
+                yield piece
+            elif place in self._ended_logs:
+                return
+            else:
+                await self._log_news.wait()
 
     async def watch(
         self,

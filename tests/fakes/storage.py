@@ -1,6 +1,7 @@
 """An ObjectStore in memory; presigned URLs are `memory://` and are used through `upload` and `download`."""
 
 import hashlib
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from studio.storage.port import ObjectFacts, ObjectMissing, ObjectTooLarge, SignedRequest, StorageError
@@ -30,6 +31,14 @@ class FakeStore:
         if len(self.objects[key]) > limit:
             raise ObjectTooLarge(key)
         return self.objects[key]
+
+    async def read(self, key: str) -> AsyncIterator[bytes]:
+        self._check()
+        if key not in self.objects:
+            raise ObjectMissing(key)
+        data = self.objects[key]
+        for start in range(0, len(data), 1024):
+            yield data[start : start + 1024]
 
     async def head(self, key: str) -> ObjectFacts | None:
         self._check()

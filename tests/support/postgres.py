@@ -25,6 +25,7 @@ class Server:
     port: int
     folder: Path
     binaries: Path
+    durable: bool = False
 
     def settings(self, database: str = "postgres", user: str = SUPERUSER, password: str = PASSWORD) -> DatabaseSettings:
         file = self.folder / f"password-{user}-{password}"
@@ -54,8 +55,11 @@ class Server:
 
 
 @contextmanager
-def server() -> Iterator[Server]:
-    """Initialise and start a server on a free loopback port; everything is removed at the end."""
+def server(*, durable: bool = False) -> Iterator[Server]:
+    """Initialise and start a server on a free loopback port; everything is removed at the end.
+
+    `durable`: with PostgreSQL's own defaults instead of those that make tests fast.
+    """
     binaries = _binaries()
     folder = Path(tempfile.mkdtemp(prefix="studio-postgres-"))
     folder.chmod(0o755)
@@ -63,7 +67,7 @@ def server() -> Iterator[Server]:
     data.mkdir(mode=0o700)
     if os.geteuid() == 0:
         shutil.chown(data, _owner())
-    running = Server(free_port(), folder, binaries)
+    running = Server(free_port(), folder, binaries, durable)
     password = folder / f"password-{SUPERUSER}-{PASSWORD}"
     password.write_text(PASSWORD)
     password.chmod(0o644)
@@ -90,10 +94,10 @@ def database(running: Server, *, template: str = "template1") -> Iterator[str]:
 
 
 def _control(running: Server, *command: str) -> None:
+    hasty = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c shared_buffers=32MB"
     options = (
-        f"-p {running.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off "
-        "-c synchronous_commit=off -c full_page_writes=off -c max_connections=60 -c shared_buffers=32MB "
-        "-c log_min_messages=fatal"
+        f"-p {running.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=60 "
+        f"-c log_min_messages=fatal {'' if running.durable else hasty}"
     )
     _run(running, [running.binaries / "pg_ctl", "-D", running.folder / "data", "-w", "-t", "60", "-s", "-o", options,
                    "-l", running.folder / "data" / "log", *command])  # fmt: skip

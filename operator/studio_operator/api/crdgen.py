@@ -78,7 +78,7 @@ DEFINITIONS = (
             Column("Training", ".status.training.state", "State of the newest training"),
             _AGE,
             _MESSAGE,
-            Column("Studio", ".spec.studioRef.name", "Studio it names, if any", wide=True),
+            Column("Studio", ".status.studio", "Studio it is part of", wide=True),
         ),
     ),
     Definition(
@@ -91,6 +91,7 @@ DEFINITIONS = (
         columns=(
             _READY,
             _REASON,
+            Column("URL", ".status.url", "Where people reach it"),
             Column("Version", ".status.version", "Version that is rolled out"),
             Column("Assistants", ".status.assistants", "Assistants of this Studio", type="integer"),
             Column("Slots", ".status.runningSlots", "Running consumers", type="integer"),

@@ -10,6 +10,7 @@ from studio.contract import labels, names
 from studio.contract.labels import Component
 from studio_operator.api.v1alpha1.assistant import AssistantSpec
 from studio_operator.api.v1alpha1.studio import StudioSpec
+from studio_operator.components.talk import TalkRoute
 from studio_operator.images import Images
 
 
@@ -27,6 +28,7 @@ class StudioContext:
     running_slots: int
     training_consumers: int
     secret_digests: Mapping[str, str] = field(default_factory=dict)
+    talk: tuple[TalkRoute, ...] = ()
     log_level: str = "info"
 
     def with_digests(self, digests: Mapping[str, str]) -> Self:

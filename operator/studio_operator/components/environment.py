@@ -14,11 +14,12 @@ from studio_operator.components.podspec import Volume, secret_volume, token_volu
 
 DATABASE_PORT = 5432
 OBJECT_STORE_PORT = 7070
+BROKER_PORT = 9092
 SUPERUSER = "postgres"
+FILES = "/etc/studio"
+PASSWORD = "password"  # noqa: S105 - name of a file
 
 _TOKENS = "/var/run/secrets/studio-operator.io"
-_FILES = "/etc/studio"
-_PASSWORD = "password"  # noqa: S105 - name of a file
 _REGION = "us-east-1"
 _BUCKET = "studio"
 
@@ -56,62 +57,64 @@ def base(context: StudioContext) -> Inputs:
 def database(context: StudioContext) -> Inputs:
     """The database `studio` under the role of the same name."""
     password = secret_volume(
-        "database", secrets.database_roles(context), f"{_FILES}/database", {secrets.STUDIO_ROLE: _PASSWORD}
+        "database", secrets.database_roles(context), f"{FILES}/database", {secrets.STUDIO_ROLE: PASSWORD}
     )
     own = {
         "DATABASE_NAME": "studio",
         "DATABASE_USER": "studio",
-        "DATABASE_PASSWORD_FILE": f"{_FILES}/database/{_PASSWORD}",
+        "DATABASE_PASSWORD_FILE": f"{FILES}/database/{PASSWORD}",
     }
-    return Inputs(_database_server(context) + variables(own), [password])
+    return Inputs(database_server(context) + variables(own), [password])
 
 
 def database_admin(context: StudioContext) -> Inputs:
     """The role that creates databases and roles."""
-    path = f"{_FILES}/database-admin"
-    file = variables({"DATABASE_ADMIN_PASSWORD_FILE": f"{path}/{_PASSWORD}"})
+    path = f"{FILES}/database-admin"
+    file = variables({"DATABASE_ADMIN_PASSWORD_FILE": f"{path}/{PASSWORD}"})
     if external := context.spec.database.external:
         secret = external.secret_ref.name
         user = _from_secret("DATABASE_ADMIN_USER", secret, "user")
-        return Inputs([user, *file], [secret_volume("database-admin", secret, path, {"password": _PASSWORD})])
+        return Inputs([user, *file], [secret_volume("database-admin", secret, path, {"password": PASSWORD})])
     user = variables({"DATABASE_ADMIN_USER": SUPERUSER})[0]
-    keys = {secrets.SUPERUSER_PASSWORD: _PASSWORD}
+    keys = {secrets.SUPERUSER_PASSWORD: PASSWORD}
     return Inputs([user, *file], [secret_volume("database-admin", secrets.database(context), path, keys)])
 
 
 def trackers_password(context: StudioContext) -> Inputs:
     """The password of the role `trackers`."""
-    path = f"{_FILES}/trackers"
-    keys = {secrets.TRACKERS_ROLE: _PASSWORD}
+    path = f"{FILES}/trackers"
+    keys = {secrets.TRACKERS_ROLE: PASSWORD}
     return Inputs(
-        variables({"TRACKERS_PASSWORD_FILE": f"{path}/{_PASSWORD}"}),
+        variables({"TRACKERS_PASSWORD_FILE": f"{path}/{PASSWORD}"}),
         [secret_volume("trackers", secrets.database_roles(context), path, keys)],
     )
 
 
+def trackers_login(context: StudioContext) -> Inputs:
+    """The database of conversations under the role that sees those of all assistants."""
+    known = {"TRACKERS_DATABASE": "trackers", "TRACKERS_USER": "trackers"}
+    return Inputs(variables(known)) + trackers_password(context)
+
+
 def trackers(context: StudioContext) -> Inputs:
-    """The database of conversations, and the key that makes the passwords of the assistants' roles."""
-    path = f"{_FILES}/tracker-key"
-    known = {
-        "TRACKERS_DATABASE": "trackers",
-        "TRACKERS_USER": "trackers",
-        "TRACKER_KEY_FILE": f"{path}/{secrets.TRACKER_KEY}",
-    }
+    """The same, and the key that makes the passwords of the assistants' roles."""
+    path = f"{FILES}/tracker-key"
+    known = {"TRACKER_KEY_FILE": f"{path}/{secrets.TRACKER_KEY}"}
     keys = {secrets.TRACKER_KEY: secrets.TRACKER_KEY}
     volume = secret_volume("tracker-key", secrets.tracker_key(context), path, keys)
-    return Inputs(variables(known), [volume]) + trackers_password(context)
+    return trackers_login(context) + Inputs(variables(known), [volume])
 
 
 def object_store(context: StudioContext) -> Inputs:
     """The bucket of content, models and logs."""
-    path = f"{_FILES}/object-store"
+    path = f"{FILES}/object-store"
     files = {"S3_ACCESS_KEY_FILE": f"{path}/{secrets.ACCESS_KEY}", "S3_SECRET_KEY_FILE": f"{path}/{secrets.SECRET_KEY}"}
     if external := context.spec.object_store.external:
         secret = external.secret_ref.name
         where = (external.endpoint, external.region, external.bucket, external.prefix)
     else:
         secret = secrets.object_store(context)
-        where = (_url(context, Component.OBJECT_STORE, OBJECT_STORE_PORT), _REGION, _BUCKET, "")
+        where = (url(context, Component.OBJECT_STORE, OBJECT_STORE_PORT), _REGION, _BUCKET, "")
     known = dict(zip(("S3_ENDPOINT", "S3_REGION", "S3_BUCKET", "S3_PREFIX"), where, strict=True))
     keys = {key: key for key in (secrets.ACCESS_KEY, secrets.SECRET_KEY)}
     return Inputs(variables(known | files), [secret_volume("object-store", secret, path, keys)])
@@ -124,21 +127,33 @@ def stores_told(context: StudioContext, pod: Manifest) -> dict[Component, bool]:
     if host := told.get("DATABASE_HOST"):
         stores[Component.DATABASE] = "valueFrom" in host
     if endpoint := told.get("S3_ENDPOINT"):
-        embedded = _url(context, Component.OBJECT_STORE, OBJECT_STORE_PORT)
+        embedded = url(context, Component.OBJECT_STORE, OBJECT_STORE_PORT)
         stores[Component.OBJECT_STORE] = endpoint.get("value") != embedded
+    if servers := told.get("EVENT_BROKER_SERVERS"):
+        stores[Component.EVENT_BROKER] = servers.get("value") != address(context, Component.EVENT_BROKER, BROKER_PORT)
     return stores
 
 
 def authentication(context: StudioContext) -> Inputs:
-    """Who may say to an orchestrator what is wanted."""
+    """Whose word counts: the operator's."""
     return Inputs(variables({"AUTH_OPERATOR": context.operator_subject}))
 
 
 def orchestrator(context: StudioContext, component: Component) -> Inputs:
     """Where an orchestrator is, and the token to show to it."""
     known = {
-        "ORCHESTRATOR_URL": _url(context, component, API_PORT),
+        "ORCHESTRATOR_URL": url(context, component, API_PORT),
         "ORCHESTRATOR_TOKEN_FILE": f"{_TOKENS}/token",
+    }
+    return Inputs(variables(known), [token_volume(_TOKENS, AUDIENCE)])
+
+
+def orchestrators(context: StudioContext) -> Inputs:
+    """Where both orchestrators are, and the token to show to them."""
+    known = {
+        "TRAINING_ORCHESTRATOR_URL": url(context, Component.TRAINING_ORCHESTRATOR, API_PORT),
+        "RUNNING_ORCHESTRATOR_URL": url(context, Component.RUNNING_ORCHESTRATOR, API_PORT),
+        "MODEL_SERVICE_TOKEN_FILE": f"{_TOKENS}/token",
     }
     return Inputs(variables(known), [token_volume(_TOKENS, AUDIENCE)])
 
@@ -159,7 +174,8 @@ def variables(values: Mapping[str, str]) -> list[Manifest]:
     return [{"name": name, "value": value} for name, value in values.items()]
 
 
-def _database_server(context: StudioContext) -> list[Manifest]:
+def database_server(context: StudioContext) -> list[Manifest]:
+    """Host, port and sslmode of the PostgreSQL server."""
     if external := context.spec.database.external:
         secret = external.secret_ref.name
         return [_from_secret(f"DATABASE_{key.upper()}", secret, key) for key in ("host", "port", "sslmode")]
@@ -171,5 +187,11 @@ def _from_secret(name: str, secret: str, key: str) -> Manifest:
     return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
 
 
-def _url(context: StudioContext, component: Component, port: int) -> str:
-    return f"http://{context.child(component)}.{context.namespace}.svc:{port}"
+def address(context: StudioContext, component: Component, port: int) -> str:
+    """Host and port of a component's Service."""
+    return f"{context.child(component)}.{context.namespace}.svc:{port}"
+
+
+def url(context: StudioContext, component: Component, port: int) -> str:
+    """URL of a component's Service."""
+    return f"http://{address(context, component, port)}"

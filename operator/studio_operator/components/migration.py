@@ -1,4 +1,4 @@
-"""The migration Job: roles, databases and the newest schema, before anything that needs them is rolled out.
+"""The migration Job: roles, databases, topics and the newest schema, before anything that needs them is rolled out.
 
 Its name holds a hash of its pod, so that whatever changes (image, version, settings, passwords) makes a new Job, and
 the same pod never runs twice. The operator removes the Jobs of other names.
@@ -10,7 +10,7 @@ import json
 from studio.contract import labels
 from studio.contract.labels import Component
 from studio_operator.api.quantity import Requirements
-from studio_operator.components import environment, workload
+from studio_operator.components import environment, event_inputs, identity_inputs, workload
 from studio_operator.components.context import StudioContext
 from studio_operator.components.metadata import Manifest
 from studio_operator.components.podspec import Container, pod_spec, sized
@@ -28,6 +28,9 @@ def objects(context: StudioContext) -> list[Manifest]:
         + environment.database(context)
         + environment.database_admin(context)
         + environment.trackers_password(context)
+        + identity_inputs.keycloak_database(context)
+        + event_inputs.broker(context)
+        + event_inputs.topics_to_make(context)
     )
     container = Container(
         name=COMPONENT,

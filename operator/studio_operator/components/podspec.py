@@ -36,11 +36,19 @@ class Container:
     probes: Manifest = field(default_factory=dict)
 
 
-def secret_volume(name: str, secret: str, mount_path: str, items: Mapping[str, str]) -> Volume:
-    """Keys of a Secret as files: `items` maps key to file name."""
+def secret_volume(
+    name: str, secret: str, mount_path: str, items: Mapping[str, str], *, optional: bool = False
+) -> Volume:
+    """Keys of a Secret as files: `items` maps key to file name; `optional`: keys may be missing."""
     paths = [{"key": key, "path": path} for key, path in items.items()]
     # Readable for the group: the kubelet gives the files to fsGroup.
-    return Volume(name, mount_path, {"secret": {"secretName": secret, "items": paths, "defaultMode": 0o440}})
+    source: Manifest = {"secretName": secret, "items": paths, "defaultMode": 0o440}
+    return Volume(name, mount_path, {"secret": source | ({"optional": True} if optional else {})})
+
+
+def config_volume(name: str, config_map: str, mount_path: str) -> Volume:
+    """All keys of a ConfigMap as files, which follow its changes."""
+    return Volume(name, mount_path, {"configMap": {"name": config_map, "defaultMode": 0o444}})
 
 
 def token_volume(mount_path: str, audience: str, seconds: int = 600) -> Volume:
@@ -54,23 +62,25 @@ def scratch_volume(name: str, mount_path: str, size: str) -> Volume:
     return Volume(name, mount_path, {"emptyDir": {"sizeLimit": size}}, read_only=False)
 
 
-def http_probes(port: str, *, alive: str, ready: str, start_seconds: int = 120) -> Manifest:
+def http_probes(port: str, *, alive: str, ready: str, started: str | None = None, start_seconds: int = 120) -> Manifest:
     """Probes by HTTP; while it starts, a pod is asked every second, so that nothing waits for it."""
-    return _probes(
-        {"httpGet": {"path": alive, "port": port}}, {"httpGet": {"path": ready, "port": port}}, start_seconds
-    )
+
+    def get(path: str) -> Manifest:
+        return {"httpGet": {"path": path, "port": port}}
+
+    # Alive is enough to have started: a dependency that is away must not restart the pod.
+    return _probes(get(started or alive), get(alive), get(ready), start_seconds)
 
 
 def tcp_probes(port: str, *, start_seconds: int = 120) -> Manifest:
     """Probes that only connect."""
     connect: Manifest = {"tcpSocket": {"port": port}}
-    return _probes(connect, connect, start_seconds)
+    return _probes(connect, connect, connect, start_seconds)
 
 
-def _probes(alive: Manifest, ready: Manifest, start_seconds: int) -> Manifest:
+def _probes(started: Manifest, alive: Manifest, ready: Manifest, start_seconds: int) -> Manifest:
     return {
-        # Alive is enough to have started: a dependency that is away must not restart the pod.
-        "startupProbe": alive | {"periodSeconds": 1, "timeoutSeconds": 3, "failureThreshold": start_seconds},
+        "startupProbe": started | {"periodSeconds": 1, "timeoutSeconds": 3, "failureThreshold": start_seconds},
         "readinessProbe": ready | {"periodSeconds": 3, "timeoutSeconds": 3, "failureThreshold": 2},
         "livenessProbe": alive | {"periodSeconds": 15, "timeoutSeconds": 5, "failureThreshold": 4},
     }

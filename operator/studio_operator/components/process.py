@@ -9,14 +9,20 @@ from studio_operator.components.environment import Inputs
 from studio_operator.components.metadata import Manifest
 from studio_operator.components.podspec import Container, http_probes, pod_spec, sized
 
-ORCHESTRATOR_RESOURCES: Requirements = {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "384Mi"}}
+SMALL_RESOURCES: Requirements = {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "384Mi"}}
 CONSUMER_RESOURCES: Requirements = {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": "160Mi"}}
 
 
 def server_pod(
-    context: StudioContext, component: Component, inputs: Inputs, defaults: Requirements, resources: Resources
+    context: StudioContext,
+    component: Component,
+    inputs: Inputs,
+    defaults: Requirements,
+    resources: Resources,
+    *,
+    account: bool = True,
 ) -> Manifest:
-    """The pod template of a process that runs for ever, with a service account of its own."""
+    """The pod template of a process that runs for ever; `account`: with a service account of its own."""
     container = Container(
         name=component,
         image=context.own_images.services,
@@ -28,5 +34,6 @@ def server_pod(
         probes=http_probes("http", alive="/healthz", ready="/readyz"),
     )
     # The API token is for what the RoleBinding of the account allows, and for the keys that verify tokens.
-    spec = pod_spec(container, context.own_images, service_account=context.child(component), api_token=True)
+    own = context.child(component) if account else None
+    spec = pod_spec(container, context.own_images, service_account=own, api_token=account)
     return workload.template(context, component, spec, digest=context.digest(inputs.secrets))

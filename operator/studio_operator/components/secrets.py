@@ -5,11 +5,11 @@ that they outlive the Studio together with the volume.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from studio.contract.labels import Component
 from studio_operator.api.v1alpha1.assistant import CREDENTIALS_KEY, AssistantSpec
-from studio_operator.api.v1alpha1.studio import DATABASE_KEYS, OBJECT_STORE_KEYS
+from studio_operator.api.v1alpha1.stores import DATABASE_KEYS, LOGIN_KEYS, OBJECT_STORE_KEYS
 from studio_operator.components.context import StudioContext
 from studio_operator.components.metadata import Manifest, metadata
 
@@ -18,16 +18,27 @@ STUDIO_ROLE = "studio"
 TRACKERS_ROLE = "trackers"
 TRACKER_KEY = "key"
 ACCESS_KEY, SECRET_KEY = OBJECT_STORE_KEYS
+BROKER_ADMIN = "admin-password"
+BROKER_ENGINE = "engine-password"
+KEYCLOAK_CLIENT_SECRET = "client-secret"  # noqa: S105 - name of a key
+KEYCLOAK_DATABASE_PASSWORD = "database-password"  # noqa: S105 - name of a key
+ADMINISTRATOR_NAME, ADMINISTRATOR_PASSWORD = LOGIN_KEYS
+EXTERNAL_CLIENT = "studio-external"
+CLIENT_ID, CLIENT_SECRET = "client-id", "client-secret"
 
 
 @dataclass(frozen=True)
 class GeneratedSecret:
-    """A Secret to create if it is missing: `keys` maps each key to its number of random bytes, written in hex."""
+    """A Secret to create if it is missing.
+
+    `keys` maps each key to its number of random bytes, written in hex; `known` holds what is not random.
+    """
 
     name: str
     keys: Mapping[str, int]
     retain: bool
     metadata: Manifest
+    known: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -59,6 +70,26 @@ def object_store(context: StudioContext) -> str:
     return context.child(Component.OBJECT_STORE)
 
 
+def event_broker(context: StudioContext) -> str:
+    """Name of the Secret with the passwords of the embedded event broker's two users."""
+    return context.child(Component.EVENT_BROKER)
+
+
+def keycloak(context: StudioContext) -> str:
+    """Name of the Secret with Keycloak's own passwords: of its database role, and of the operator's client."""
+    return context.child(Component.KEYCLOAK)
+
+
+def administrator(context: StudioContext) -> str:
+    """Name of the Secret with the login of the first administrator."""
+    return f"{context.name}-administrator"
+
+
+def external_client(context: StudioContext) -> str:
+    """Name of the Secret with the login of programs outside: the client with client credentials."""
+    return f"{context.name}-external-client"
+
+
 def required(context: StudioContext) -> list[GeneratedSecret]:
     """The Secrets to generate."""
     secrets = [
@@ -70,7 +101,23 @@ def required(context: StudioContext) -> list[GeneratedSecret]:
     if context.spec.object_store.embedded:
         keys = {ACCESS_KEY: 10, SECRET_KEY: 20}
         secrets.append(_generated(context, Component.OBJECT_STORE, object_store(context), keys))
+    if context.spec.event_broker.embedded:
+        keys = {BROKER_ADMIN: 24, BROKER_ENGINE: 24}
+        secrets.append(_generated(context, Component.EVENT_BROKER, event_broker(context), keys))
+    if identity := context.spec.identity.embedded:
+        secrets += _of_keycloak(context, identity.administrator.username)
     return secrets
+
+
+def _of_keycloak(context: StudioContext, administrator_name: str) -> list[GeneratedSecret]:
+    """What Keycloak keeps in the database, so that these must live as long as that."""
+    own = {KEYCLOAK_CLIENT_SECRET: 32, KEYCLOAK_DATABASE_PASSWORD: 24}
+    person, program = {ADMINISTRATOR_NAME: administrator_name}, {CLIENT_ID: EXTERNAL_CLIENT}
+    return [
+        _generated(context, Component.KEYCLOAK, keycloak(context), own),
+        _generated(context, Component.KEYCLOAK, administrator(context), {ADMINISTRATOR_PASSWORD: 12}, person),
+        _generated(context, Component.KEYCLOAK, external_client(context), {CLIENT_SECRET: 32}, program),
+    ]
 
 
 def referenced(context: StudioContext) -> list[ReferencedSecret]:
@@ -82,6 +129,13 @@ def referenced(context: StudioContext) -> list[ReferencedSecret]:
     if store := context.spec.object_store.external:
         path = "spec.objectStore.external.secretRef"
         secrets.append(ReferencedSecret(store.secret_ref.name, OBJECT_STORE_KEYS, path))
+    if broker := context.spec.event_broker.external:
+        keys = LOGIN_KEYS if broker.signs_in else ()
+        if broker.secret_ref:
+            secrets.append(ReferencedSecret(broker.secret_ref.name, keys, "spec.eventBroker.external.secretRef"))
+        if broker.engine_secret_ref:
+            path = "spec.eventBroker.external.engineSecretRef"
+            secrets.append(ReferencedSecret(broker.engine_secret_ref.name, keys, path))
     return secrets
 
 
@@ -96,8 +150,15 @@ def referenced_by_assistant(spec: AssistantSpec) -> list[ReferencedSecret]:
     return secrets
 
 
-def _generated(context: StudioContext, component: Component, name: str, keys: Mapping[str, int]) -> GeneratedSecret:
+def _generated(
+    context: StudioContext,
+    component: Component,
+    name: str,
+    keys: Mapping[str, int],
+    known: Mapping[str, str] | None = None,
+) -> GeneratedSecret:
     return GeneratedSecret(
+        known=known or {},
         name=name,
         keys=keys,
         retain=context.retains,

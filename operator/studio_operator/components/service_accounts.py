@@ -8,6 +8,7 @@ from studio_operator.components.context import StudioContext
 from studio_operator.components.metadata import Manifest, metadata
 
 ACCOUNTS = (
+    Component.BACKEND,
     Component.TRAINING_ORCHESTRATOR,
     Component.RUNNING_ORCHESTRATOR,
     Component.TRAINING_CONSUMER,
@@ -16,7 +17,13 @@ ACCOUNTS = (
     Component.TRAINING,
     Component.RUN,
 )
-BOUND = (Component.TRAINING_CONSUMER, Component.RUNNING_CONSUMER, Component.RUNNING_ORCHESTRATOR)
+BOUND = (
+    Component.BACKEND,
+    Component.TRAINING_CONSUMER,
+    Component.TRAINING_ORCHESTRATOR,
+    Component.RUNNING_CONSUMER,
+    Component.RUNNING_ORCHESTRATOR,
+)
 
 
 def cluster_role(component: Component) -> str:

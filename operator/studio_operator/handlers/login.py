@@ -34,11 +34,24 @@ def watch_middleware(watched: tuple[Watched, ...], activity: WatchActivity) -> C
     return middleware
 
 
+class Answer(aiohttp.ClientResponse):
+    """An answer in which a list is one even when it is empty: of PartialObjectMetadata, none at all come as null."""
+
+    async def json(self, **options: Any) -> Any:
+        """The body, with an empty list in the place of `items: null`, which kopf cannot read."""
+        body = await super().json(**options)
+        if isinstance(body, dict) and "items" in body:
+            body["items"] = body["items"] or []
+        return body
+
+
 def login_handler(watched: tuple[Watched, ...], activity: WatchActivity, user_agent: str) -> Callable[..., Any]:
     """The login activity for kopf's registry."""
 
     async def login(**_: Any) -> kopf.AiohttpSession:
-        server, session = await open_session(user_agent=user_agent, middlewares=(watch_middleware(watched, activity),))
+        server, session = await open_session(
+            user_agent=user_agent, middlewares=(watch_middleware(watched, activity),), response_class=Answer
+        )
         return kopf.AiohttpSession(server=server, aiohttp_session=session)
 
     return login

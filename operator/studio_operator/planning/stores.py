@@ -4,7 +4,11 @@ from collections.abc import Mapping
 
 from studio.contract.labels import Component
 
-FIELDS = {Component.DATABASE: "spec.database", Component.OBJECT_STORE: "spec.objectStore"}
+FIELDS = {
+    Component.DATABASE: "spec.database",
+    Component.OBJECT_STORE: "spec.objectStore",
+    Component.EVENT_BROKER: "spec.eventBroker",
+}
 
 
 def refused_change(wanted: Mapping[Component, bool], used: Mapping[Component, bool]) -> str | None:

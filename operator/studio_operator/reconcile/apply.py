@@ -6,13 +6,15 @@ import structlog
 from prometheus_client import Counter
 
 from studio.contract import labels
-from studio.kube import Kind, Manifest, kind_of
+from studio.kube import CONFIGMAP, Kind, Manifest, kind_of
 from studio.kube.errors import Invalid
 from studio_operator.planning.drift import difference, stamped
 from studio_operator.ports import Cluster
 
 log = structlog.get_logger(__name__)
 
+# Anybody's are watched, so the stores do not hold what is in them.
+METADATA_ONLY = frozenset({CONFIGMAP})
 WRITES = Counter("studio_operator_child_writes_total", "Children written by the applier", ["kind", "why"])
 
 
@@ -59,7 +61,7 @@ async def prune(cluster: Cluster, owner: Manifest, desired: Sequence[Manifest], 
 async def _apply_one(cluster: Cluster, owner: Manifest, body: Manifest) -> None:
     kind, metadata = kind_of(body), body["metadata"]
     live = cluster.cached(kind, metadata["namespace"], metadata["name"])
-    if live is None:
+    if live is None or kind in METADATA_ONLY:
         # Stores hold only what carries our labels; somebody else's object of that name shows up in a live read only.
         live = await cluster.get(kind, metadata["namespace"], metadata["name"])
     if live is None:

@@ -22,13 +22,14 @@ from studio_operator.planning.membership import DEFAULT_STUDIO, names_a_studio, 
 from studio_operator.ports import Clock, Cluster, ModelService, ModelServiceError, Recorder, Refused, Unreachable
 from studio_operator.reconcile import desired, secrets
 from studio_operator.reconcile.apply import Conflict, Vanishing, apply_all, prune
-from studio_operator.reconcile.content import ContentReader, Reading
+from studio_operator.reconcile.content import ContentReader, Publication, Reading
 from studio_operator.reconcile.finalize import ensure_finalizer, finalize, never_served, remove_model_service_objects
 from studio_operator.reconcile.pacing import Pacing
 from studio_operator.reconcile.report import report
 from studio_operator.reconcile.settings import Settings
 from studio_operator.status.assistant import AssistantFacts, Problem, assistant_status, only_position_moved
 from studio_operator.status.health import workload
+from studio_operator.status.studio import missing_part
 
 log = structlog.get_logger(__name__)
 
@@ -68,7 +69,7 @@ class AssistantPass:
     async def _pursue(self, resource: Manifest) -> tuple[AssistantFacts, float | None]:
         """Go as far as the steps allow."""
         metadata = resource["metadata"]
-        facts = AssistantFacts(metadata["name"], metadata["namespace"], metadata["generation"])
+        facts = AssistantFacts(metadata["name"], metadata["namespace"], metadata["generation"], studio_of(resource))
         try:
             assistant = self._parsed(resource)
         except InvalidSpec as error:
@@ -80,7 +81,10 @@ class AssistantPass:
         if studio is None:
             facts = _with(facts, studio_problem=problem, stopped=await self._stop_if_studio_is_gone(resource))
             return facts, WHILE_CHANGING if problem and problem.waiting else None
-        return await self._pursue_in(studio, resource, assistant, _with(facts, studio_problem=problem))
+        missing = None if problem else missing_part(studio.get("status", {}))
+        part = Problem("StudioNotReady", f"Studio {studio['metadata']['name']}: {missing}", waiting=True)
+        facts = _with(facts, studio_problem=problem, part_missing=part if missing else None)
+        return await self._pursue_in(studio, resource, assistant, facts)
 
     async def _pause(self, resource: Manifest, assistant: Assistant) -> float | None:
         """Let the orchestrators start nothing more of what they were asked for before; returns when to try again."""
@@ -173,7 +177,7 @@ class AssistantPass:
         facts, again = await self._with_children(resource, context, facts)
         if again is not None:
             return facts, again
-        content, facts = await self._with_content(context, facts)
+        content, facts = await self._with_content(context, resource, facts)
         if facts.studio_problem:
             return facts, WHILE_CHANGING
         return await self._pursue_with(context, content, facts)
@@ -238,11 +242,13 @@ class AssistantPass:
         return _with(facts, actions=workload(self._cluster.cached(DEPLOYMENT, context.namespace, name), name=name))
 
     async def _with_content(
-        self, context: AssistantContext, facts: AssistantFacts
+        self, context: AssistantContext, resource: Manifest, facts: AssistantFacts
     ) -> tuple[Reading | None, AssistantFacts]:
         engine_image = desired.training(context, None).engine.image
+        revision = resource["metadata"].get("annotations", {}).get(labels.PUBLISHED)
+        publication = Publication(context.studio_name, context.uid, revision)
         try:
-            content = await self._content.read(context.namespace, context.name, context.spec, engine_image)
+            content = await self._content.read(context.namespace, context.name, context.spec, engine_image, publication)
         except ContentProblem as problem:
             return None, _with(facts, content_problem=Problem(problem.reason, str(problem), waiting=problem.waiting))
         return content, _with(facts, fingerprint=content.verdict.fingerprint, warnings=content.verdict.warnings)

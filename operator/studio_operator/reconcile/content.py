@@ -6,16 +6,18 @@ Only the verdict is kept, not the content: the files of all assistants together 
 import asyncio
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from studio.contract import names
 from studio.kube import CONFIGMAP
 from studio_operator.api.v1alpha1.assistant import AssistantSpec
 from studio_operator.planning.content import Content, ContentProblem, from_config_maps, prepare
-from studio_operator.ports import Cluster
+from studio_operator.ports import Cluster, Contents, ModelServiceError, Refused
 
 KEEP = 4096
+
+Load = Callable[[], Awaitable[Mapping[str, str]]]
 
 
 @dataclass(frozen=True)
@@ -27,42 +29,58 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class Publication:
+    """Which of an Assistant's publications counts: `revision` is None before the first one."""
+
+    studio: str
+    uid: str
+    revision: str | None
+
+
+@dataclass(frozen=True)
 class Reading:
     """Usable content as it was read in one pass."""
 
     verdict: Verdict
-    _files: Mapping[str, str]
+    _load: Load
     _assistant_id: str
     _language: str
     _engine_image: str
 
     async def archive(self) -> bytes:
-        """The bytes that `verdict.fingerprint` stands for."""
-        return await asyncio.to_thread(self._archive)
+        """The bytes that `verdict.fingerprint` stands for. Raises ModelServiceError."""
+        return await asyncio.to_thread(self._archive, await self._load())
 
-    def _archive(self) -> bytes:
-        return _prepared(self._files, self._assistant_id, self._language, self._engine_image).archive()
+    def _archive(self, files: Mapping[str, str]) -> bytes:
+        return _prepared(files, self._assistant_id, self._language, self._engine_image).archive()
 
 
 class ContentReader:
-    """Sources `files` and `configMaps`; ConfigMaps are read by name, in the Assistant's own namespace only."""
+    """Sources `files`, `configMaps` and `studio`; ConfigMaps are read by name, in the Assistant's own namespace only.
 
-    def __init__(self, cluster: Cluster) -> None:
+    What was published never changes, so it is fetched when it is news, and when it is handed over.
+    """
+
+    def __init__(self, cluster: Cluster, contents: Contents) -> None:
         self._cluster = cluster
+        self._contents = contents
         self._verdicts: dict[tuple[str, str], tuple[str, Verdict | ContentProblem]] = {}
 
-    async def read(self, namespace: str, name: str, spec: AssistantSpec, engine_image: str) -> Reading:
+    async def read(
+        self, namespace: str, name: str, spec: AssistantSpec, engine_image: str, publication: Publication
+    ) -> Reading:
         """The content as it is now. Raises ContentProblem."""
-        files = await self._files(namespace, spec)
-        raw = hashlib.sha256(json.dumps([files, spec.language, engine_image], sort_keys=True).encode()).hexdigest()
+        identity, load = await self._source(namespace, name, spec, publication)
+        raw = hashlib.sha256(json.dumps([identity, spec.language, engine_image], sort_keys=True).encode()).hexdigest()
         assistant_id = names.assistant_id(namespace, name)
         kept = self._verdicts.get((namespace, name))
         if kept is None or kept[0] != raw:
+            files = await _loaded(load)
             kept = (raw, await asyncio.to_thread(_verdict, files, assistant_id, spec.language, engine_image))
             self._remember((namespace, name), kept)
         if isinstance(kept[1], ContentProblem):
             raise kept[1].fresh()
-        return Reading(kept[1], files, assistant_id, spec.language, engine_image)
+        return Reading(kept[1], load, assistant_id, spec.language, engine_image)
 
     def forget(self, namespace: str, name: str) -> None:
         """Drop what is kept of a deleted Assistant."""
@@ -74,6 +92,27 @@ class ContentReader:
         while len(self._verdicts) > KEEP:
             del self._verdicts[next(iter(self._verdicts))]
 
+    async def _source(
+        self, namespace: str, name: str, spec: AssistantSpec, publication: Publication
+    ) -> tuple[object, Load]:
+        """What changes whenever the content does, and how to get the content."""
+        if spec.source.studio is None:
+            files = await self._files(namespace, spec)
+            return files, _constantly(files)
+        revision = publication.revision
+        if revision is None:
+            raise ContentProblem(
+                "NotPublished",
+                "nothing was published yet: edit the content in the web client or push it with the command line, "
+                "then publish it",
+                waiting=True,
+            )
+
+        async def fetch() -> Mapping[str, str]:
+            return await self._contents.published(namespace, publication.studio, name, revision)
+
+        return [publication.uid, revision], fetch
+
     async def _files(self, namespace: str, spec: AssistantSpec) -> Mapping[str, str]:
         source = spec.source
         if source.files is not None:
@@ -84,6 +123,23 @@ class ContentReader:
             live = await self._cluster.get(CONFIGMAP, namespace, name)
             found[name] = None if live is None else live.get("data") or {}
         return from_config_maps(wanted, found)
+
+
+def _constantly(files: Mapping[str, str]) -> Load:
+    async def load() -> Mapping[str, str]:
+        return files
+
+    return load
+
+
+async def _loaded(load: Load) -> Mapping[str, str]:
+    try:
+        return await load()
+    except Refused as refusal:
+        remedy = "publish the content again"
+        raise ContentProblem("NotPublished", f"the back end: {refusal}: {remedy}", waiting=True) from refusal
+    except ModelServiceError as error:
+        raise ContentProblem("BackendUnavailable", str(error), waiting=True) from error
 
 
 def _verdict(files: Mapping[str, str], assistant_id: str, language: str, engine_image: str) -> Verdict | ContentProblem:

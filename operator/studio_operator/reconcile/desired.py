@@ -30,7 +30,7 @@ def training(context: AssistantContext, fingerprint: str | None) -> DesiredTrain
 def running(context: AssistantContext, fingerprint: str | None) -> DesiredRunning:
     """What the running orchestrator should serve."""
     spec = context.spec
-    channels = spec.channels.credentials_secret_ref
+    channels, licence = spec.channels.credentials_secret_ref, spec.engine.licence_secret_ref
     return DesiredRunning(
         uid=context.uid,
         name=context.name,
@@ -41,6 +41,7 @@ def running(context: AssistantContext, fingerprint: str | None) -> DesiredRunnin
         model=spec.running.model,
         credentials=channels.name if channels else None,
         credentials_digest=context.secret_digests.get(channels.name) if channels else None,
+        licence_digest=context.secret_digests.get(licence.name) if licence else None,
         actions_url=_actions_url(context) if spec.actions else None,
         paused=spec.paused,
         engine=running_engine(context),

@@ -1,6 +1,8 @@
 """What the work queue calls: from a key to the pass of its kind."""
 
-from studio_operator.ports import Clock, Cluster, ModelService, Recorder
+from dataclasses import dataclass
+
+from studio_operator.ports import Clock, Cluster, Contents, Identity, ModelService, Recorder
 from studio_operator.reconcile.assistant import AssistantPass
 from studio_operator.reconcile.content import ContentReader
 from studio_operator.reconcile.pacing import Pacing
@@ -9,15 +11,29 @@ from studio_operator.reconcile.studio import StudioPass
 from studio_operator.runtime.keys import Key
 
 
+@dataclass(frozen=True)
+class Services:
+    """What Studios are asked, each behind its port."""
+
+    models: ModelService
+    contents: Contents
+    identity: Identity
+
+
 class Reconciler:
     """Passes over Studios and Assistants, over ports."""
 
     def __init__(
-        self, cluster: Cluster, model_service: ModelService, recorder: Recorder, clock: Clock, settings: Settings
+        self,
+        cluster: Cluster,
+        services: Services,
+        recorder: Recorder,
+        clock: Clock,
+        settings: Settings,
     ) -> None:
-        content = ContentReader(cluster)
-        self._studio = StudioPass(cluster, recorder, clock, settings)
-        self._assistant = AssistantPass(cluster, model_service, recorder, clock, settings, content, Pacing())
+        content = ContentReader(cluster, services.contents)
+        self._studio = StudioPass(cluster, services.identity, recorder, clock, settings)
+        self._assistant = AssistantPass(cluster, services.models, recorder, clock, settings, content, Pacing())
 
     async def reconcile(self, key: Key) -> float | None:
         """One pass; returns in how many seconds it wants to be called again even if nothing happens, or None.

@@ -42,7 +42,7 @@ async def _ensure_one(cluster: Cluster, namespace: str, wanted: GeneratedSecret)
             live = await cluster.create(_generated(wanted))
         except AlreadyExists:
             live = await cluster.get(SECRET, namespace, wanted.name) or {}
-    _require_keys(live, wanted.name, wanted.keys, f"Secret {wanted.name}")
+    _require_keys(live, wanted.name, [*wanted.keys, *wanted.known], f"Secret {wanted.name}")
     return digest(live)
 
 
@@ -74,13 +74,11 @@ def digest(secret: Manifest) -> str:
 
 
 def _generated(wanted: GeneratedSecret) -> Manifest:
+    values = {key: secrets.token_hex(size) for key, size in wanted.keys.items()} | dict(wanted.known)
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": wanted.metadata,
         "type": "Opaque",
-        "data": {
-            key: base64.b64encode(secrets.token_hex(size).encode()).decode()
-            for key, size in sorted(wanted.keys.items())
-        },
+        "data": {key: base64.b64encode(values[key].encode()).decode() for key in sorted(values)},
     }

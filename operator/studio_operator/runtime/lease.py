@@ -65,7 +65,8 @@ class LeaderElection:
             try:
                 live = await self._kube.get(LEASE, self._namespace, self._name)
                 self.last_contact = self._clock()
-                if await self._take(live, began):
+                # After an answer that came late, too little of the lease is left to live until its first renewal.
+                if await self._take(live, began) and self._gate.remaining > RENEW_SECONDS:
                     log.info("leading", identity=self._identity, after=holder)
                     metrics.LEADER.set(1)
                     return

@@ -38,6 +38,17 @@ MODEL_SERVICE_SECONDS = Histogram(
     ["component", "call"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
+IDENTITY_REQUESTS = Counter(
+    "studio_operator_identity_requests_total",
+    "Calls of Keycloak's admin API; code 0 is a call without an answer.",
+    ["call", "code"],
+)
+IDENTITY_SECONDS = Histogram(
+    "studio_operator_identity_request_seconds",
+    "Seconds per call of Keycloak's admin API.",
+    ["call"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
 
 
 def follow_queue(depth: Callable[[], float], longest_running: Callable[[], float]) -> None:

@@ -39,12 +39,15 @@ class AssistantFacts:
     name: str
     namespace: str
     generation: int
+    studio: str
     mode: str = "Always"
     trigger: str = "OnChange"
     fingerprint: str | None = None
     warnings: tuple[str, ...] = ()
     spec_problem: Problem | None = None
     studio_problem: Problem | None = None
+    # Models are trained and run, but another part of the Studio does not serve.
+    part_missing: Problem | None = None
     content_problem: Problem | None = None
     actions: Health | None = None
     training: ObservedTraining | None = None
@@ -70,6 +73,7 @@ def assistant_status(facts: AssistantFacts, *, before: Mapping[str, Any], now: d
     conditions = [*_summary(facts, steps, before), *steps.values()]
     status: dict[str, Any] = {
         "observedGeneration": facts.generation,
+        "studio": facts.studio,
         "conditions": render(conditions, before=old, generation=facts.generation, now=now),
     }
     if not facts.heard:
@@ -111,8 +115,8 @@ def _steps(facts: AssistantFacts, old: Sequence[dict[str, Any]]) -> dict[str, Co
 
 
 def _studio(facts: AssistantFacts) -> Condition:
-    if facts.studio_problem:
-        return false("StudioReady", facts.studio_problem.reason, facts.studio_problem.message)
+    if problem := facts.studio_problem or facts.part_missing:
+        return false("StudioReady", problem.reason, problem.message)
     return true("StudioReady", "Available")
 
 
@@ -182,9 +186,11 @@ def _serving_message(running: ObservedRunning) -> str:
 
 def _summary(facts: AssistantFacts, steps: Mapping[str, Condition], before: Mapping[str, Any]) -> list[Condition]:
     earlier = known(before.get("conditions", [])) if _nothing_new(facts, before) else {}
-    ready = earlier.get("Ready") or _ready(facts, steps)
+    ready = earlier.get("Ready")
+    if ready is None or (ready.status and not steps["StudioReady"].status):
+        ready = _ready(facts, steps)
     stalled = earlier.get("Stalled") or _stalled(facts)
-    summary = [ready, _available(steps)]
+    summary = [ready, _available(facts, steps)]
     if stalled:
         summary.append(stalled)
     elif not ready.status and not _rests(facts, ready):
@@ -216,11 +222,10 @@ def _ready(facts: AssistantFacts, steps: Mapping[str, Condition]) -> Condition:
     if not facts.heard:
         return _not_heard(facts)
     needed = [step for kind, step in steps.items() if not (kind == "Running" and facts.mode == "Never")]
-    # Whoever is served while the studio rolls out is not less served for it.
-    missing = next((step for step in needed if not step.status and step.type != "StudioReady"), None)
-    if missing is not None:
-        studio = steps["StudioReady"]
-        blocking = studio if not studio.status and missing.status is None else missing
+    # What is wrong with the Assistant itself says more than what is wrong with its Studio.
+    missing = sorted((step for step in needed if not step.status), key=lambda step: step.status is None)
+    if missing:
+        blocking = next((step for step in missing if step.type != "StudioReady" and step.status is False), missing[0])
         return false("Ready", blocking.reason, blocking.message)
     if facts.mode != "Never" and facts.running and not _serves_target(facts.running):
         return false("Ready", *_swapping(facts.running))
@@ -228,7 +233,7 @@ def _ready(facts: AssistantFacts, steps: Mapping[str, Condition]) -> Condition:
 
 
 def _not_heard(facts: AssistantFacts) -> Condition:
-    problem = facts.studio_problem or facts.content_problem or facts.unreachable
+    problem = facts.studio_problem or facts.content_problem or facts.unreachable or facts.part_missing
     if problem is None:
         return false("Ready", "Pending", "waits for objects of an earlier resource of this name to go")
     return false("Ready", problem.reason, problem.message)
@@ -250,10 +255,10 @@ def _swapping(running: ObservedRunning) -> tuple[str, str]:
     return newest.reason, newest.message or waits
 
 
-def _available(steps: Mapping[str, Condition]) -> Condition:
-    running = steps.get("Running")
-    if running is None:
-        return unknown("Available", "Unknown", "the spec could not be used")
+def _available(facts: AssistantFacts, steps: Mapping[str, Condition]) -> Condition:
+    if facts.spec_problem and "Running" not in steps:
+        return unknown("Available", facts.spec_problem.reason, f"nothing was started yet: {facts.spec_problem.message}")
+    running = steps["Running"]
     return replace(running, type="Available", reason="Available" if running.status else running.reason)
 
 

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from studio.kube import Manifest
 
+# Not every pod is as wanted; those that are ready serve.
+ABOUT_PODS = frozenset({"RollingOut", "ReplicaFailure", "ProgressDeadlineExceeded"})
+
 
 @dataclass(frozen=True)
 class Health:

@@ -7,17 +7,24 @@ from typing import Any
 
 from studio.contract.labels import Component
 from studio_operator.status.conditions import Condition, false, known, paused, render, true, unknown
-from studio_operator.status.health import Health, JobHealth
+from studio_operator.status.health import ABOUT_PODS, Health, JobHealth
 
 # Which component answers for which condition; a condition is as good as the worst of its components.
 PARTS: dict[str, tuple[Component, ...]] = {
     "DatabaseReady": (Component.DATABASE,),
     "ObjectStoreReady": (Component.OBJECT_STORE,),
+    "EventBrokerReady": (Component.EVENT_BROKER,),
+    "KeycloakReady": (Component.KEYCLOAK,),
     "TrainingServiceReady": (Component.TRAINING_ORCHESTRATOR, Component.TRAINING_CONSUMER),
     "RunningServiceReady": (Component.RUNNING_ORCHESTRATOR, Component.RUNNING_CONSUMER),
+    "BackendReady": (Component.BACKEND,),
+    "IngestionReady": (Component.INGESTION,),
+    # Nobody sees the one without the other.
+    "WebClientReady": (Component.WEB_CLIENT, Component.ENTRY_PROXY),
 }
 PART_CONDITIONS = ("DependenciesReady", *PARTS, "MigrationSucceeded", "SpareSlotAvailable")
-STORES = (Component.DATABASE, Component.OBJECT_STORE)
+STORES = (Component.DATABASE, Component.OBJECT_STORE, Component.EVENT_BROKER)
+EMBEDDED = ("DatabaseReady", "ObjectStoreReady", "EventBrokerReady", "KeycloakReady")
 
 
 @dataclass(frozen=True)
@@ -28,9 +35,12 @@ class StudioFacts:
     version: str
     assistants: int
     slots: int
+    url: str = ""
     health: Mapping[Component, Health] = field(default_factory=dict)
     migration: JobHealth | None = None
     problem: tuple[str, str] | None = None
+    # What is wrong with the realm of a Keycloak that answers.
+    realm: tuple[str, str] | None = None
     paused: bool = False
     external: frozenset[Component] = frozenset()
     # False: the spec could not be read, so the parts were not looked at and say what they said before.
@@ -50,6 +60,7 @@ def studio_status(facts: StudioFacts, *, before: Mapping[str, Any], now: datetim
     return {
         "observedGeneration": facts.generation,
         **({"version": version} if version else {}),
+        **({"url": url} if (url := facts.url or before.get("url")) else {}),
         "assistants": facts.assistants,
         "runningSlots": facts.slots,
         "conditions": render(conditions, before=old, generation=facts.generation, now=now),
@@ -58,6 +69,20 @@ def studio_status(facts: StudioFacts, *, before: Mapping[str, Any], now: datetim
             for component, health in facts.health.items()
         ],
     }
+
+
+def missing_part(status: Mapping[str, Any]) -> str | None:
+    """Why not every part of a Studio serves, going by its status; one ready pod of each is enough."""
+    conditions = known(status.get("conditions", []))
+    serving = {component["name"] for component in status.get("components", []) if component.get("ready")}
+    for kind, components in PARTS.items():
+        part = conditions.get(kind)
+        if part is None:
+            return f"{kind}: not looked at yet"
+        served = part.reason in ABOUT_PODS and all(component.value in serving for component in components)
+        if not part.status and not served:
+            return f"{kind}: {part.message or part.reason}"
+    return None
 
 
 def _parts(facts: StudioFacts) -> list[Condition]:
@@ -91,8 +116,9 @@ def _part(kind: str, components: tuple[Component, ...], facts: StudioFacts) -> C
             return unknown(kind, "Pending", "waits for the parts before it")
         if not health.ready:
             return false(kind, health.reason, health.message)
-    embedded = kind in ("DatabaseReady", "ObjectStoreReady")
-    return true(kind, "Ready", "embedded: one small pod, for trying and small teams" if embedded else "")
+    if kind == "KeycloakReady" and facts.realm:
+        return false(kind, *facts.realm)
+    return true(kind, "Ready", "embedded: one small pod, for trying and small teams" if kind in EMBEDDED else "")
 
 
 def _migration(facts: StudioFacts) -> Condition:

@@ -1,4 +1,4 @@
-"""The public keys that sign service-account tokens, fetched once and again when an unknown key turns up."""
+"""The public keys of whoever signs tokens, fetched once and again when an unknown key turns up."""
 
 import asyncio
 import json
@@ -10,8 +10,10 @@ from typing import Protocol
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
-# An unknown key id may be a new key or an attack; neither may cost the API server more than this.
+# An unknown key id may be a new key or an attack; neither may cost the issuer more than this.
 REFETCH_SECONDS = 30.0
+# While there are no keys at all every request would wait for an attempt of its own, one after the other.
+RETRY_SECONDS = 1.0
 # Keys that were withdrawn are forgotten after this long.
 MAX_AGE_SECONDS = 3600.0
 
@@ -58,7 +60,7 @@ class Keys:
         self._lock = asyncio.Lock()
         self._issuer: Issuer | None = None
         self._fetched_at = float("-inf")
-        self._tried_at = float("-inf")
+        self._next_try = float("-inf")
 
     async def find(self, key_id: str) -> tuple[str, RSAKey | ECKey] | None:
         """The issuer's name and its key of that id; None: there is no such key. Raises KeysUnavailable."""
@@ -67,23 +69,23 @@ class Keys:
             return found
         async with self._lock:
             found = None if self._stale() else self._lookup(key_id)
-            if found is None and self._clock() - self._tried_at >= REFETCH_SECONDS:
+            if found is None and self._clock() >= self._next_try:
                 await self._fetch()
             found = self._lookup(key_id)
         if found is None and self._issuer is None:
-            raise KeysUnavailable("the keys of service-account tokens are not known yet")
+            raise KeysUnavailable("the keys of the issuer of tokens are not known yet")
         return found
 
     async def _fetch(self) -> None:
-        self._tried_at = self._clock()
         try:
             self._issuer = await self._source()
         except KeysUnavailable:
-            # Old keys are better than none while the API server is away.
+            # Old keys are better than none while the issuer is away.
+            self._next_try = self._clock() + (RETRY_SECONDS if self._issuer is None else REFETCH_SECONDS)
             if self._issuer is None:
-                self._tried_at = float("-inf")
                 raise
         else:
+            self._next_try = self._clock() + REFETCH_SECONDS
             self._fetched_at = self._clock()
 
     def _stale(self) -> bool:

@@ -18,6 +18,7 @@ class Role(StrEnum):
     OPERATOR = "operator"
     CONSUMER = "consumer"
     HELPER = "helper"
+    BACKEND = "back end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Roles:
     operator: str
     consumer: str
     helper: str
+    backend: str
 
     @classmethod
     def of(cls, kind: Kind, *, studio: str, namespace: str, operator: str) -> "Roles":
@@ -36,13 +38,17 @@ class Roles:
         def subject(component: Component) -> str:
             return f"system:serviceaccount:{namespace}:{names.child(studio, component)}"
 
-        return cls(kind, operator, subject(_CONSUMER[kind]), subject(_JOB[kind]))
+        return cls(kind, operator, subject(_CONSUMER[kind]), subject(_JOB[kind]), subject(Component.BACKEND))
 
     def role(self, identity: Identity) -> Role | None:
         """The role of an identity; None: it has none here."""
-        return {self.operator: Role.OPERATOR, self.consumer: Role.CONSUMER, self.helper: Role.HELPER}.get(
-            identity.subject
-        )
+        known = {
+            self.operator: Role.OPERATOR,
+            self.consumer: Role.CONSUMER,
+            self.helper: Role.HELPER,
+            self.backend: Role.BACKEND,
+        }
+        return known.get(identity.subject)
 
     def may_help(self, identity: Identity, item_id: str, attempt: int) -> bool:
         """Whether the identity is a pod of the Job of that attempt."""

@@ -20,7 +20,7 @@ MAX_TOKEN = 16 * 1024
 
 
 class InvalidToken(Exception):
-    """The token proves nothing: malformed, expired, for somebody else, or not signed by the cluster."""
+    """The token proves nothing: malformed, expired, for somebody else, or not signed by its issuer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Verifier:
 
     async def verify(self, token: str) -> Identity:
         """The identity that a token proves. Raises InvalidToken, KeysUnavailable."""
-        found = await self._keys.find(_key_id(token))
+        found = await self._keys.find(key_id(token))
         if found is None:
             raise InvalidToken("it is signed with a key that the cluster does not know")
         issuer, key = found
@@ -60,18 +60,19 @@ class Verifier:
         return Identity(subject=str(claims["sub"]), pod=_pod(claims))
 
 
-def _key_id(token: str) -> str:
+def key_id(token: str) -> str:
+    """Which key a token says it is signed with; nothing is verified yet. Raises InvalidToken."""
     if len(token) > MAX_TOKEN:
         raise InvalidToken("it is too long")
     try:
         head = token.split(".", 1)[0]
         header = json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))
-        key_id = header["kid"]
+        named = header["kid"]
     except (binascii.Error, ValueError, KeyError, TypeError) as error:
         raise InvalidToken("it is not a JSON Web Token with a key id") from error
-    if not isinstance(key_id, str):
+    if not isinstance(named, str):
         raise InvalidToken("its key id is not a string")
-    return key_id
+    return named
 
 
 def _pod(claims: dict[str, Any]) -> str | None:

@@ -27,6 +27,8 @@ MANAGED_BY_MODEL_SERVICE = "studio-model-service"
 FENCE = f"{GROUP}/fence"
 # The sha256 of what a pod mounts: a changed ConfigMap or Secret rolls the pods that read it.
 CONFIG_DIGEST = f"{GROUP}/config-digest"
+# On an Assistant with `source.studio`: the revision of its content that was published last.
+PUBLISHED = f"{GROUP}/published"
 
 # The audience of every projected service-account token that is presented to an orchestrator.
 AUDIENCE = f"{GROUP}/model-service"

@@ -106,6 +106,9 @@ class DesiredRunning(AssistantIdentity):
     credentials_digest: str | None = Field(
         default=None, description="sha256 (hex) of that Secret's content: other channels take a new run; null: not told"
     )
+    licence_digest: str | None = Field(
+        default=None, description="the same of the Secret with the engine's licence, which engines read at their start"
+    )
     actions_url: str | None = None
     paused: bool = False
     engine: EnginePod
@@ -247,6 +250,20 @@ class TrackerStore(Message):
     )
 
 
+class EventBrokerLogin(Message):
+    """The Kafka topic that an engine publishes its conversation events to."""
+
+    servers: list[str]
+    topic: str
+    security_protocol: str = Field(description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL")
+    sasl_mechanism: str | None = Field(default=None, description="PLAIN, SCRAM-SHA-256, SCRAM-SHA-512; null: no SASL")
+    username: str | None = None
+    password: str | None = None
+    ca: str | None = Field(default=None, description="PEM of the authority to trust; null: the system's")
+    certificate: str | None = Field(default=None, description="PEM of a client's certificate")
+    key: str | None = Field(default=None, description="PEM of its private key")
+
+
 class RunTicket(Message):
     """All a run's helper needs to start its engine (POST /v1/runs/{id}/attempts/{n}/start)."""
 
@@ -256,6 +273,7 @@ class RunTicket(Message):
     members: list[str]
     tracker_store: TrackerStore
     actions_url: str | None = None
+    event_broker: EventBrokerLogin | None = Field(default=None, description="null: events are published nowhere")
 
 
 class RunReport(Message):
@@ -265,9 +283,20 @@ class RunReport(Message):
     message: str = ""
 
 
+class FieldProblem(Message):
+    """What is wrong with one field of a request."""
+
+    field: str
+    message: str
+
+
 class Problem(Message):
     """An error answer (RFC 9457, application/problem+json)."""
 
+    type: str = "about:blank"
     title: str
     status: int
     detail: str = ""
+    instance: str = ""
+    request_id: str = ""
+    errors: list[FieldProblem] = Field(default=[], description="what is wrong with the request, field by field")

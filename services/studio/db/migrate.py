@@ -1,4 +1,4 @@
-"""`python -m studio migrate`: roles, databases, then the schema; bounded, locked, repeatable.
+"""`python -m studio migrate`: roles, databases, the schema, then topics; bounded, locked, repeatable.
 
 The whole process holds a session lock on the server (database `postgres`), so two of them run one after the other;
 a second lock in database `studio` guards the schema against whoever migrates without the administrator's login.
@@ -20,6 +20,8 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 
 from studio.db import pool, provision
 from studio.db.retry import is_transient
+from studio.events.errors import EventBrokerUnavailable
+from studio.events.topics import ensure_topics
 from studio.settings import DatabaseSettings, MigrateSettings, read_secret
 
 log = structlog.get_logger(__name__)
@@ -43,6 +45,9 @@ async def migrate(settings: MigrateSettings) -> None:
             async with _administrator(settings) as conn:
                 await _provision(conn, settings)
                 await upgrade(settings.database)
+            if settings.events:
+                events = settings.events
+                await ensure_topics(events.broker, events.topic, client_id=APPLICATION, writer=events.writer)
 
 
 async def _provision(conn: asyncpg.Connection, settings: MigrateSettings) -> None:
@@ -51,6 +56,9 @@ async def _provision(conn: asyncpg.Connection, settings: MigrateSettings) -> Non
     await provision.ensure_role(conn, trackers.role, read_secret(trackers.password_file), createrole=True)
     await provision.ensure_database(conn, settings.database.name, owner=studio.role)
     await provision.ensure_database(conn, settings.trackers_database, owner=trackers.role)
+    if keycloak := settings.keycloak:
+        await provision.ensure_role(conn, keycloak.owner.role, read_secret(keycloak.owner.password_file))
+        await provision.ensure_database(conn, keycloak.name, owner=keycloak.owner.role)
 
 
 @asynccontextmanager
@@ -98,13 +106,15 @@ def configuration(conn: Connection) -> Config:
 
 def _worth_waiting(error: BaseException) -> bool:
     # While the volume is new the server may answer before the superuser's password is set.
-    return is_transient(error) or isinstance(error, asyncpg.InvalidPasswordError | asyncpg.ObjectInUseError)
+    return is_transient(error) or isinstance(
+        error, asyncpg.InvalidPasswordError | asyncpg.ObjectInUseError | EventBrokerUnavailable
+    )
 
 
 def _report(state: RetryCallState) -> None:
     error = cast("BaseException", state.outcome.exception()) if state.outcome else None
     log.warning(
-        "the database cannot be migrated yet, trying again",
+        "the migration cannot be done yet, trying again",
         error=str(error), seconds=round(state.seconds_since_start or 0.0, 1),
     )  # fmt: skip
 
@@ -115,6 +125,6 @@ async def main() -> int:
     try:
         await migrate(settings)
     except Exception as error:  # noqa: BLE001 (the last words of a Job: whatever it was, in one line)
-        log.error("the database was not migrated", error=f"{type(error).__name__}: {error}")  # noqa: TRY400
+        log.error("the migration failed", error=f"{type(error).__name__}: {error}")  # noqa: TRY400
         return 1
     return 0

@@ -2,6 +2,7 @@
 
 import json
 import ssl
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import asyncpg
@@ -15,18 +16,39 @@ COMMAND_TIMEOUT = STATEMENT_TIMEOUT + 5
 LOCK_TIMEOUT = 5.0
 IDLE_IN_TRANSACTION_TIMEOUT = 30.0
 
+Prepare = Callable[[asyncpg.Connection], Coroutine[Any, Any, None]]
+
+
+async def json_as_objects(conn: asyncpg.Connection) -> None:
+    """JSON columns are read and written as Python's objects."""
+    for kind in ("json", "jsonb"):
+        await conn.set_type_codec(kind, schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
+
+
+async def json_as_text(_: asyncpg.Connection) -> None:
+    """JSON columns are read and written as text: asyncpg's own way, and the only one that COPY knows."""
+
 
 async def connect(
-    settings: DatabaseSettings, *, application_name: str, statement_timeout: float = STATEMENT_TIMEOUT
+    settings: DatabaseSettings,
+    *,
+    application_name: str,
+    statement_timeout: float = STATEMENT_TIMEOUT,
+    prepare: Prepare = json_as_objects,
 ) -> asyncpg.Connection:
     """One connection outside of any pool, for LISTEN or session locks; `statement_timeout` 0 means none."""
     conn = await asyncpg.connect(**_arguments(settings, application_name, statement_timeout))
-    await _prepare(conn)
+    await prepare(conn)
     return conn
 
 
 async def open_pool(
-    settings: DatabaseSettings, *, application_name: str, max_size: int, min_size: int = 1
+    settings: DatabaseSettings,
+    *,
+    application_name: str,
+    max_size: int,
+    min_size: int = 1,
+    prepare: Prepare = json_as_objects,
 ) -> asyncpg.Pool:
     """A pool of at most `max_size` connections; it opens the first `min_size` at once."""
     return await asyncpg.create_pool(
@@ -34,7 +56,7 @@ async def open_pool(
         min_size=min_size,
         max_size=max_size,
         max_inactive_connection_lifetime=300.0,
-        init=_prepare,
+        init=prepare,
     )
 
 
@@ -68,8 +90,3 @@ def _ssl(settings: DatabaseSettings) -> str | ssl.SSLContext:
 
 def _milliseconds(seconds: float) -> str:
     return str(int(seconds * 1000))
-
-
-async def _prepare(conn: asyncpg.Connection) -> None:
-    for kind in ("json", "jsonb"):
-        await conn.set_type_codec(kind, schema="pg_catalog", encoder=json.dumps, decoder=json.loads)

@@ -169,6 +169,25 @@ class Kube:
         data = await self._request("GET", "logs", POD, POD.path(namespace, pod, "log"), query=query, accept="*/*")
         return data.decode(errors="replace")
 
+    async def follow_logs(
+        self, namespace: str, pod: str, container: str, *, silence_seconds: float = 3600
+    ) -> AsyncIterator[bytes]:
+        """What a container wrote and writes, in pieces that end anywhere, until it ends.
+
+        Raises NotFound, Invalid (not started), Unavailable when the stream breaks or is silent for too long.
+        """
+        query = {"container": container, "follow": "true"}
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=REQUEST_SECONDS, sock_read=silence_seconds)
+        path = POD.path(namespace, pod, "log")
+        response = await self._send("GET", "logs", POD, path, query=query, accept="*/*", timeout=timeout)
+        try:
+            async for piece in response.content.iter_any():
+                yield piece
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise Unavailable(0, "StreamBroken", f"the log of {pod} broke: {_words(error)}") from error
+        finally:
+            response.close()
+
     async def watch(
         self,
         kind: Kind,

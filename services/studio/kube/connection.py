@@ -41,23 +41,31 @@ async def load_configuration() -> Configuration:
 
 
 def rest_client(
-    configuration: Configuration, *, user_agent: str, middlewares: Sequence[ClientMiddlewareType] = ()
+    configuration: Configuration,
+    *,
+    user_agent: str,
+    middlewares: Sequence[ClientMiddlewareType] = (),
+    response_class: type[aiohttp.ClientResponse] = aiohttp.ClientResponse,
 ) -> RESTClientObject:
     """A client whose every request carries the token of the moment, whoever sends it."""
     configuration.connection_pool_maxsize = 0  # aiohttp: no limit; watches would otherwise starve other requests
     configuration.client_session_kwargs = {
         "headers": {"User-Agent": user_agent},
         "middlewares": (_bearer(configuration), *middlewares),
+        "response_class": response_class,
     }
     return RESTClientObject(configuration)
 
 
 async def open_session(
-    *, user_agent: str, middlewares: Sequence[ClientMiddlewareType] = ()
+    *,
+    user_agent: str,
+    middlewares: Sequence[ClientMiddlewareType] = (),
+    response_class: type[aiohttp.ClientResponse] = aiohttp.ClientResponse,
 ) -> tuple[str, aiohttp.ClientSession]:
     """The API server's URL and a session for it, for a framework that brings its own requests."""
     configuration = await load_configuration()
-    client = rest_client(configuration, user_agent=user_agent, middlewares=middlewares)
+    client = rest_client(configuration, user_agent=user_agent, middlewares=middlewares, response_class=response_class)
     session: aiohttp.ClientSession = client._create_pool_manager()  # noqa: SLF001 documented as a hook for subclasses
     return configuration.host, session
 

@@ -27,9 +27,28 @@ _LAST_LINES = 5
 
 def clean(log: str) -> str:
     """`log` as a person would have seen it on a terminal: no colours, only the last state of each line, no bars."""
-    lines = (_last_state(line) for line in log.replace("\r\n", "\n").split("\n"))
-    kept = [line for line in lines if line is not None]
-    return "\n".join(kept).strip("\n") + "\n" if any(kept) else ""
+    cleaner = Cleaner()
+    return "".join(f"{line}\n" for raw in log.split("\n") for line in cleaner.lines(raw))
+
+
+class Cleaner:
+    """The same line by line, for a log that is still being written: the same lines under the same numbers."""
+
+    def __init__(self) -> None:
+        self._begun = False
+        self._blank = 0
+
+    def lines(self, raw: str) -> list[str]:
+        """What is known to stay after one more raw line: blank lines count only once something follows them."""
+        line = _last_state(raw.removesuffix("\r"))
+        if line is None:
+            return []
+        if not line:
+            self._blank += self._begun
+            return []
+        ready = [""] * self._blank + [line]
+        self._begun, self._blank = True, 0
+        return ready
 
 
 def extract(log: str, *, limit: int = 1000) -> str:

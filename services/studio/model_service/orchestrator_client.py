@@ -2,6 +2,8 @@
 
 import io
 import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -19,9 +21,12 @@ REQUESTS = Counter("studio_orchestrator_requests_total", "Requests to an orchest
 _TIMEOUT = aiohttp.ClientTimeout(total=60, connect=10, sock_read=30)
 # 401 as well: the kubelet may be late with a new token, the orchestrator with a new key.
 _TRANSIENT = frozenset({401, 408, 425, 429})
-_SERVER_ERROR = 500
+_CLIENT_ERROR, _SERVER_ERROR = 400, 500
+# A stream says that it is alive every ten seconds.
+_STREAM_SILENCE = 45.0
 _LONGEST_PAUSE = 15.0
 M = TypeVar("M", bound=Message)
+Query = Mapping[str, str] | Sequence[tuple[str, str]]
 
 
 class OrchestratorError(Exception):
@@ -73,11 +78,37 @@ class OrchestratorClient:
         """POST a message whose answer does not matter. Raises Refused, Unavailable."""
         await self._request("POST", path, json_body=body.model_dump(mode="json"))
 
+    async def get(self, path: str, query: Query | None = None) -> bytes:
+        """GET; the answer as it came. Raises Refused, Unavailable."""
+        return await self._request("GET", path, query=query)
+
+    async def post_json(self, path: str, body: Any) -> bytes:
+        """POST JSON; the answer as it came. Raises Refused, Unavailable."""
+        return await self._request("POST", path, json_body=body)
+
+    @asynccontextmanager
+    async def stream(self, path: str, headers: Mapping[str, str]) -> AsyncIterator[AsyncIterator[bytes]]:
+        """GET an answer without an end, in the pieces in which it comes. Not repeated. Raises Refused, Unavailable."""
+        timeout = aiohttp.ClientTimeout(total=None, connect=10, sock_read=_STREAM_SILENCE)
+        sent = {"Authorization": f"Bearer {self._token()}", **headers}
+        code = "0"
+        try:
+            async with self._opened().get(self._url + path, headers=sent, timeout=timeout) as response:
+                code = str(response.status)
+                _check("GET", path, response.status, b"" if response.ok else await response.read())
+                yield response.content.iter_any()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unavailable(f"GET {path}: {error!r}") from error
+        finally:
+            REQUESTS.labels("GET", code).inc()
+
     async def put_text(self, path: str, text: str) -> None:
         """PUT a text. Raises Refused, Unavailable."""
         await self._request("PUT", path, text=text)
 
-    async def _request(self, method: str, path: str, *, json_body: Any = None, text: str | None = None) -> bytes:
+    async def _request(
+        self, method: str, path: str, *, json_body: Any = None, text: str | None = None, query: Query | None = None
+    ) -> bytes:
         def tell(state: RetryCallState) -> None:
             error = state.outcome.exception() if state.outcome else None
             log.warning("orchestrator not available, trying again", path=path, error=str(error))
@@ -89,33 +120,44 @@ class OrchestratorClient:
             before_sleep=tell,
             reraise=True,
         )
-        content: bytes = await retrying(self._request_once, method, path, json_body, text)
+        content: bytes = await retrying(self._request_once, method, path, json_body, text, query)
         return content
 
-    async def _request_once(self, method: str, path: str, json_body: Any, text: str | None) -> bytes:
-        if self._session is None:
-            raise RuntimeError("the client is used outside of its context")
+    async def _request_once(
+        self, method: str, path: str, json_body: Any, text: str | None, query: Query | None
+    ) -> bytes:
         data = text.encode() if text is not None else json.dumps(json_body).encode()
         content_type = "text/plain; charset=utf-8" if text is not None else "application/json"
         code = "0"
         try:
             headers = {"Authorization": f"Bearer {self._token()}", "Content-Type": content_type}
-            body = io.BytesIO(data)  # sent in pieces: a whole log at once would hold up the event loop
-            async with self._session.request(method, self._url + path, data=body, headers=headers) as response:
+            # Sent in pieces: a whole log at once would hold up the event loop.
+            body = None if method == "GET" else io.BytesIO(data)
+            session = self._opened()
+            async with session.request(method, self._url + path, data=body, headers=headers, params=query) as response:
                 code = str(response.status)
                 content = await response.read()
-                if response.status >= _SERVER_ERROR or response.status in _TRANSIENT:
-                    raise Unavailable(f"{method} {path}: {response.status} {_detail(content)}")
-                if not response.ok:
-                    raise Refused(response.status, _detail(content))
+                _check(method, path, response.status, content)
                 return content
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unavailable(f"{method} {path}: {error!r}") from error
         finally:
             REQUESTS.labels(method, code).inc()
 
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            raise RuntimeError("the client is used outside of its context")
+        return self._session
+
     def _token(self) -> str:
         return self._token_file.read_text(encoding="utf-8").strip()
+
+
+def _check(method: str, path: str, status: int, content: bytes) -> None:
+    if status >= _SERVER_ERROR or status in _TRANSIENT:
+        raise Unavailable(f"{method} {path}: {status} {_detail(content)}")
+    if status >= _CLIENT_ERROR:
+        raise Refused(status, _detail(content))
 
 
 def _detail(content: bytes) -> str:

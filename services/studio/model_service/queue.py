@@ -11,8 +11,9 @@ requested or its result accepted), `studio_changes` (payload: `<kind>:<assistant
 
 # ruff: noqa: S608 (the parts of the statements are constants of this module; values are parameters)
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import fields
+from datetime import datetime
 from typing import Any, Literal
 
 import asyncpg
@@ -33,6 +34,9 @@ from studio.model_service.items import (
 )
 
 __all__ = ["IllegalTransition", "Item", "Kind", "Lease", "LeaseLost", "Queue", "QueueError"]
+
+# Where a list of items goes on: when the last one was requested, and its id.
+Place = tuple[datetime, str]
 
 QUEUE_CHANNEL = "studio_queue"
 ITEM_CHANNEL = "studio_item"
@@ -222,13 +226,21 @@ async def find(conn: asyncpg.Connection, item_id: str, kind: Kind) -> Item | Non
 
 
 async def search(
-    conn: asyncpg.Connection, kind: Kind, assistant: str | None, state: str | None, limit: int
+    conn: asyncpg.Connection,
+    kind: Kind,
+    *,
+    assistants: Sequence[str] | None,
+    state: str | None,
+    before: Place | None = None,
+    limit: int,
 ) -> list[Item]:
-    """Items, newest first; None means any."""
+    """Items, newest first, those that come after the place `before` in this order; None means any."""
+    moment, last = before or (None, None)
     rows = await conn.fetch(
-        f"""select {COLUMNS} from items where kind = $1 and ($2::text is null or assistant = $2)
-            and ($3::text is null or state = $3) order by seq desc limit $4""",
-        kind, assistant, state, limit,
+        f"""select {COLUMNS} from items where kind = $1 and ($2::text[] is null or assistant = any($2))
+            and ($3::text is null or state = $3) and ($4::timestamptz is null or (requested_at, id) < ($4, $5::text))
+            order by requested_at desc, id desc limit $6""",
+        kind, None if assistants is None else list(assistants), state, moment, last, limit,
     )  # fmt: skip
     return [Item(**row) for row in rows]
 

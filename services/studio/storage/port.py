@@ -1,6 +1,6 @@
 """What the services ask of object storage. Keys are relative to the configured prefix."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -44,6 +44,9 @@ class ObjectStore(Protocol):
 
     async def get(self, key: str, *, limit: int) -> bytes:
         """The bytes of an object; ObjectMissing, ObjectTooLarge if it has more than `limit` bytes."""
+
+    def read(self, key: str) -> AsyncIterator[bytes]:
+        """The bytes of an object in pieces of about a megabyte, as they are asked for; ObjectMissing at the first."""
 
     async def head(self, key: str) -> ObjectFacts | None:
         """Size and digest of an object, or None if there is none."""

@@ -8,7 +8,7 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
@@ -121,6 +121,13 @@ class S3Store:
                 return body.read()
 
         return await self._call("get", get)
+
+    async def read(self, key: str) -> AsyncIterator[bytes]:
+        """The bytes of an object in pieces of a megabyte, as they are asked for; ObjectMissing at the first."""
+        answer = await self._call("read", lambda: self._client.get_object(Bucket=self._bucket, Key=self._key(key)))
+        with contextlib.closing(answer["Body"]) as body:
+            while piece := await self._call("read", lambda: body.read(CHUNK)):
+                yield piece
 
     async def head(self, key: str) -> ObjectFacts | None:
         """Size and digest of an object, or None if there is none."""

@@ -5,25 +5,35 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from studio.contract.labels import AUDIENCE
-from studio_operator.api.v1alpha1.assistant import parse_assistant
+from studio_operator.api.v1alpha1.assistant import Source, parse_assistant
 from studio_operator.api.v1alpha1.studio import parse_studio
 from studio_operator.components.service_accounts import BOUND, cluster_role
 from studio_operator.config import SERVICE_ACCOUNT, TOKEN_FILE
-from studio_operator.reconcile.studio import PRUNED
+from studio_operator.images import Images
+from studio_operator.reconcile.stages import PRUNED
 from studio_operator.runtime.watched import WATCHED
 
 ROOT = Path(__file__).parents[3]
 BASE = ROOT / "manifests" / "base"
-CHILDREN = {(kind.group, kind.plural) for kind in PRUNED}
+CHILDREN = {(kind.group, kind.plural) for kind in PRUNED} | {
+    ("", "configmaps"),
+    ("gateway.networking.k8s.io", "httproutes"),
+    ("networking.k8s.io", "ingresses"),
+}
 
 
 def documents(folder: Path) -> list[dict[str, Any]]:
     files = [
         path for path in sorted(folder.glob("*.yaml")) if path.name not in ("kustomization.yaml", "image-fields.yaml")
     ]
-    return [document for path in files for document in yaml.safe_load_all(path.read_text())]
+    return [document for path in files for document in read(path)]
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    return [document for document in yaml.safe_load_all(path.read_text()) if document]
 
 
 def one(kind: str, name: str) -> dict[str, Any]:
@@ -40,7 +50,6 @@ def verbs(role: dict[str, Any]) -> dict[tuple[str, str], set[str]]:
 
 
 OPERATOR = {
-    ("", "configmaps"): {"get", "list", "watch"},
     ("", "events"): {"create", "patch"},
     ("", "namespaces"): {"get"},
     ("", "secrets"): {"create", "get"},
@@ -113,9 +122,35 @@ def test_the_token_for_the_model_service() -> None:
     assert pod["serviceAccountName"] == SERVICE_ACCOUNT
 
 
-def test_samples_are_valid() -> None:
-    samples = {d["kind"]: d for d in documents(ROOT / "manifests" / "samples")}
-    for sample in samples.values():
-        sample["metadata"]["namespace"] = "n"
-    parse_assistant(samples["Assistant"])
-    parse_studio(samples["Studio"])
+def test_every_image_of_a_studio_is_named_and_can_be_replaced() -> None:
+    container = one("Deployment", "studio-operator")["spec"]["template"]["spec"]["containers"][0]
+    named = {v["name"]: v["value"] for v in container["env"] if v["name"].startswith("RELATED_IMAGE_")}
+    Images.from_environment(named)
+    # The names that `images:` of a kustomization finds, and those of the folders in images/.
+    folders = {path.parent.name for path in ROOT.glob("images/*/Containerfile")}
+    for variable, image in named.items():
+        name = variable.removeprefix("RELATED_IMAGE_").lower().replace("_", "-")
+        assert image.partition(":")[0] == f"studio-{name}"
+        assert name in folders
+
+
+SAMPLES = [(path, d) for path in sorted((ROOT / "manifests" / "samples").glob("*.yaml")) for d in read(path)]
+PARSERS = {"Assistant": parse_assistant, "Studio": parse_studio}
+
+
+@pytest.mark.parametrize("sample", [d for _, d in SAMPLES], ids=[f"{p.stem} {d['kind']}" for p, d in SAMPLES])
+def test_samples_are_valid(sample: dict[str, Any]) -> None:
+    sample["metadata"]["namespace"] = "n"
+    if parse := PARSERS.get(sample["kind"]):
+        parse(sample)
+    else:
+        assert sample["kind"] in ("ConfigMap", "Secret")
+
+
+def test_there_is_a_sample_of_every_source() -> None:
+    sources = {key for _, d in SAMPLES if d["kind"] == "Assistant" for key in d["spec"]["source"]}
+    assert sources == set(by_alias(Source))
+
+
+def by_alias(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]

@@ -4,7 +4,8 @@ import pytest
 
 from studio_operator.config import Config
 
-IMAGES = {f"RELATED_IMAGE_{name}": "x" for name in ("SERVICES", "ENGINE", "DATABASE", "OBJECT_STORE")}
+_NAMES = ("SERVICES", "ENGINE", "DATABASE", "OBJECT_STORE", "EVENT_BROKER", "KEYCLOAK", "WEB_CLIENT", "ENTRY_PROXY")
+IMAGES = {f"RELATED_IMAGE_{name}": "x" for name in _NAMES}
 
 
 def test_defaults() -> None:

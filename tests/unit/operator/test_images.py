@@ -10,6 +10,10 @@ ENVIRONMENT = {
     "RELATED_IMAGE_ENGINE": "localhost/engine@sha256:00",
     "RELATED_IMAGE_DATABASE": "team/database:1",
     "RELATED_IMAGE_OBJECT_STORE": "object-store",
+    "RELATED_IMAGE_EVENT_BROKER": "event-broker:1",
+    "RELATED_IMAGE_KEYCLOAK": "keycloak:1",
+    "RELATED_IMAGE_WEB_CLIENT": "web-client:1",
+    "RELATED_IMAGE_ENTRY_PROXY": "entry-proxy:1",
 }
 
 
@@ -35,6 +39,10 @@ def test_the_registry_of_every_image_is_replaced() -> None:
         engine="mirror:5000/all/engine@sha256:00",
         database="mirror:5000/all/team/database:1",
         object_store="mirror:5000/all/object-store",
+        event_broker="mirror:5000/all/event-broker:1",
+        keycloak="mirror:5000/all/keycloak:1",
+        web_client="mirror:5000/all/web-client:1",
+        entry_proxy="mirror:5000/all/entry-proxy:1",
         pull_policy="Always",
         pull_secrets=("mirror",),
     )

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import asyncpg
 import pytest
-from tests.support import postgres
+from tests.support import kafka, postgres
 
 from studio.db import migrate, pool
 from studio.settings import DatabaseSettings
@@ -40,3 +40,19 @@ async def studio_pool(studio_database: DatabaseSettings) -> AsyncIterator[asyncp
     opened = await pool.open_pool(studio_database, application_name="test", max_size=8)
     yield opened
     await opened.close()
+
+
+@pytest.fixture(scope="session")
+def kafka_session() -> Iterator[kafka.KafkaServer]:
+    """One broker for the whole session."""
+    if reason := kafka.missing():
+        pytest.skip(f"no Kafka for tests: {reason}")
+    with kafka.kafka() as server:
+        yield server
+
+
+@pytest.fixture
+def kafka_server(kafka_session: kafka.KafkaServer) -> kafka.KafkaServer:
+    """The session's broker, running; a test may kill or stop it and need not start it again."""
+    kafka_session.start()
+    return kafka_session

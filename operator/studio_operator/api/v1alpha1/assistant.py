@@ -31,7 +31,7 @@ from studio_operator.api.v1alpha1.common import (
     unique,
 )
 from studio_operator.api.v1alpha1.parse import parse
-from studio_operator.api.v1alpha1.patterns import FILE_PATH, GIT_URL, LANGUAGE
+from studio_operator.api.v1alpha1.patterns import FILE_PATH, GIT_URL, LANGUAGE, ORIGINS
 from studio_operator.api.v1alpha1.status import AssistantStatus, ReadableAssistantStatus
 
 DEFAULT_STUDIO = "studio"
@@ -105,7 +105,7 @@ class Source(Model):
     )
     git: GitSource | None = Field(default=None, description="A Git repository. Not available in this release.")
     studio: StudioSource | None = Field(
-        default=None, description="Edited in the web client or pushed by the CLI. Not available in this release."
+        default=None, description="Edited in the web client or pushed by the CLI; what was published last is trained."
     )
 
     @model_validator(mode="after")
@@ -182,8 +182,32 @@ class Running(Scheduling):
     )
 
 
+class Cors(Model):
+    """Web sites of others that may use the assistant from a browser."""
+
+    allowed_origins: Annotated[
+        list[Annotated[str, Field(pattern=ORIGINS.regex, max_length=255)]], Field(max_length=64)
+    ] = Field(
+        default=[],
+        description="Origins of those sites, such as https://www.example.com, or * for all. "
+        "The Studio's own is always allowed.",
+    )
+
+
+Exposed = Literal["rest", "socketio"]
+
+
 class Channels(Model):
-    """Channels of the assistant beside REST, which is always there."""
+    """Channels of the assistant beside REST, which is always there, and which of them people reach from outside."""
+
+    cors: Cors = Field(default=Cors(), description="Who may use the channels at /talk/<assistant>/ from a browser.")
+    expose: (
+        Annotated[list[Exposed], Field(max_length=2, json_schema_extra={"x-kubernetes-list-type": "set"})] | None
+    ) = Field(
+        default=None,
+        description="Channels that the Studio's publicUrl serves at /talk/<assistant>/; an empty list: none. "
+        "Default: rest, and socketio where credentialsSecretRef is set.",
+    )
 
     credentials_secret_ref: LocalObject | None = Field(
         default=None, description="Secret whose key credentials.yml configures the channels, as the engine expects it."
@@ -266,11 +290,10 @@ def parse_assistant(body: Mapping[str, Any]) -> Assistant:
 def unsupported(spec: AssistantSpec) -> list[Problem]:
     """What the schema accepts and this release does not do."""
     checks = [
-        (spec.source.git is not None, "spec.source.git", "is not available in this release: use files or configMaps"),
         (
-            spec.source.studio is not None,
-            "spec.source.studio",
-            "is not available in this release: use files or configMaps",
+            spec.source.git is not None,
+            "spec.source.git",
+            "is not available in this release: use files, configMaps or studio",
         ),
         (spec.running.mode == "OnDemand", "spec.running.mode", "OnDemand is not available in this release: use Always"),
     ]

@@ -219,6 +219,18 @@ class Resources(Model):
         return {"requests": dict(self.requests), "limits": dict(self.limits)}
 
 
+class Sized(Model):
+    """Size of one component whose number of pods follows from something else."""
+
+    resources: Resources = Field(default=Resources(), description="Resources of each pod.")
+
+
+class Replicated(Sized):
+    """Size of one component."""
+
+    replicas: Annotated[int, Field(ge=1, le=10)] = Field(default=1, description="Number of pods.")
+
+
 class Toleration(Model):
     """A taint of nodes that the pod accepts."""
 

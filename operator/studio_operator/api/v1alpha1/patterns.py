@@ -36,6 +36,22 @@ REGISTRY = Pattern(
     r"^[a-zA-Z0-9][-a-zA-Z0-9.:]*(/[-a-zA-Z0-9._]+)*$", "use a registry such as registry.example.com:5000/mirror"
 )
 URL = Pattern(r"^https?://[^\s/?#]+[^\s?#]*$", "use a URL such as https://s3.example.com")
+ORIGIN = Pattern(
+    r"^https?://([a-z0-9]([-a-z0-9.]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?$",
+    "use scheme, host in lower case and, where it is not the usual one, port, such as https://studio.example.com",
+)
+ORIGINS = Pattern(
+    r"^(\*|https?://([a-z0-9]([-a-z0-9.]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?)$",
+    "use an origin such as https://www.example.com, without a path, or *",
+)
+BOOTSTRAP_SERVERS = Pattern(
+    r"^[^\s,:/]+:[0-9]{1,5}(,[^\s,:/]+:[0-9]{1,5})*$",
+    "use host:port, several separated by commas, such as kafka-0.example.com:9093,kafka-1.example.com:9093",
+)
+TOPIC = Pattern(r"^[-._a-zA-Z0-9]+$", "use the name of a Kafka topic: letters, digits, '.', '_' and '-'")
+CLAIM = Pattern(r"^[-_.a-zA-Z0-9]+$", "use the name of a claim: letters, digits, '.', '_' and '-'")
+USERNAME = Pattern(r"^[a-z0-9][-._@a-z0-9]*$", "use lower-case letters, digits, '.', '_', '@' and '-'")
+EMAIL = Pattern(r"^[^\s@]+@[^\s@]+$", "use an e-mail address")
 GIT_URL = Pattern(r"^(https?|ssh|git)://[^\s]+$|^[^\s@]+@[^\s:]+:[^\s]+$", "use the https or ssh URL of a repository")
 
 PATTERNS = (
@@ -50,5 +66,12 @@ PATTERNS = (
     MODEL_VERSION,
     REGISTRY,
     URL,
+    ORIGIN,
+    ORIGINS,
+    BOOTSTRAP_SERVERS,
+    TOPIC,
+    CLAIM,
+    USERNAME,
+    EMAIL,
     GIT_URL,
 )

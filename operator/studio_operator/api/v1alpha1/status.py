@@ -73,6 +73,7 @@ class AssistantStatus(Model):
 
     observed_generation: Generation = Field(default=0, description="The metadata.generation this status is about.")
     conditions: Conditions = Field(default=[], description="State by aspect; Ready sums them up.")
+    studio: str | None = Field(default=None, description="The Studio it is part of.")
     fingerprint: str | None = Field(
         default=None, description="Digest of the content, language, id and engine image that is wanted."
     )
@@ -96,6 +97,7 @@ class StudioStatus(Model):
     observed_generation: Generation = Field(default=0, description="The metadata.generation this status is about.")
     conditions: Conditions = Field(default=[], description="State by part; Ready sums them up.")
     version: str | None = Field(default=None, description="Version that is completely rolled out.")
+    url: str | None = Field(default=None, description="Where people reach it: spec.publicUrl.")
     assistants: int | None = Field(default=None, description="Assistants of this Studio that are not being deleted.")
     running_slots: int | None = Field(default=None, description="Running consumers: each can hold one running model.")
     components: Annotated[list[ComponentStatus], Field(max_length=64, json_schema_extra=map_list("name"))] = Field(

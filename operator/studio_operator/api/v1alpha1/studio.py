@@ -1,30 +1,41 @@
 """`Studio`: the platform of a namespace that its assistants share."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from studio_operator.api.v1alpha1.access import EmbeddedIdentity, Gateway, Identity, Ingress
 from studio_operator.api.v1alpha1.common import (
     DeletionPolicy,
     LocalObject,
     Model,
     ObjectMeta,
-    ObjectName,
-    PlainQuantity,
-    Resources,
-    check_exactly_one,
-    exactly_one_rule,
+    Replicated,
+    Sized,
     map_list,
     rules,
     unique,
 )
 from studio_operator.api.v1alpha1.parse import parse
-from studio_operator.api.v1alpha1.patterns import REGISTRY, URL
+from studio_operator.api.v1alpha1.patterns import ORIGIN, REGISTRY
 from studio_operator.api.v1alpha1.status import ReadableStudioStatus, StudioStatus
+from studio_operator.api.v1alpha1.stores import (
+    Database,
+    DatabaseStorage,
+    EmbeddedDatabase,
+    EmbeddedEventBroker,
+    EmbeddedObjectStore,
+    EventBroker,
+    EventBrokerStorage,
+    ObjectStore,
+    ObjectStoreStorage,
+    TopicName,
+    volume_is_fixed,
+)
 
-DATABASE_KEYS = ("host", "port", "user", "password", "sslmode")
-OBJECT_STORE_KEYS = ("access-key", "secret-key")
+DEFAULT_PUBLIC_URL = "http://localhost:8180"
 
 
 class StudioImages(Model):
@@ -40,100 +51,6 @@ class StudioImages(Model):
     pull_secrets: Annotated[
         list[LocalObject], Field(max_length=8, json_schema_extra=map_list("name")), AfterValidator(unique("name"))
     ] = Field(default=[], description="Secrets with registry credentials, in the same namespace, for every pod.")
-
-
-class DatabaseStorage(Model):
-    """The volume of the embedded database."""
-
-    size: PlainQuantity = Field(default="5Gi", description="Size of the volume; cannot be changed later.")
-    class_name: ObjectName | None = Field(
-        default=None, description="StorageClass; without it the cluster's default. Cannot be changed later."
-    )
-
-
-class ObjectStoreStorage(DatabaseStorage):
-    """The volume of the embedded object store."""
-
-    size: PlainQuantity = Field(default="10Gi", description="Size of the volume; cannot be changed later.")
-
-
-class EmbeddedDatabase(Model):
-    """One small PostgreSQL pod with a volume, for trying out and for small teams."""
-
-    storage: DatabaseStorage = Field(default=DatabaseStorage(), description="The volume; cannot be changed later.")
-    resources: Resources = Field(
-        default=Resources(),
-        description="Resources of the pod. Default: requests cpu 100m, memory 128Mi; limit memory 512Mi.",
-    )
-
-
-class ExternalDatabase(Model):
-    """A PostgreSQL server that somebody else runs."""
-
-    secret_ref: LocalObject = Field(
-        description="Secret with the keys host, port, user, password and sslmode (disable, prefer, require or "
-        "verify-full). The user must be allowed to create databases and roles: the Studio makes its own."
-    )
-
-
-class Database(Model):
-    """The PostgreSQL server of queue, registry and conversations: exactly one of these."""
-
-    model_config = rules(exactly_one_rule("embedded", "external"))
-
-    embedded: EmbeddedDatabase | None = Field(default=None, description="One small pod, for trying and small teams.")
-    external: ExternalDatabase | None = Field(
-        default=None,
-        description="A server that somebody else runs. One Studio per PostgreSQL server: the names of its databases "
-        "and roles are the same in every Studio.",
-    )
-
-    @model_validator(mode="after")
-    def _one_server(self) -> Self:
-        check_exactly_one(self, "embedded", "external")
-        return self
-
-
-class EmbeddedObjectStore(Model):
-    """One small S3 gateway with a volume, for trying out and for small teams."""
-
-    storage: ObjectStoreStorage = Field(
-        default=ObjectStoreStorage(), description="The volume; cannot be changed later."
-    )
-    resources: Resources = Field(
-        default=Resources(),
-        description="Resources of the pod. Default: requests cpu 50m, memory 64Mi; limit memory 512Mi.",
-    )
-
-
-class ExternalObjectStore(Model):
-    """A bucket of an S3-compatible service that somebody else runs."""
-
-    endpoint: Annotated[str, Field(pattern=URL.regex, max_length=2048)] = Field(
-        description="URL of the service; it must be reachable from every pod of the Studio."
-    )
-    region: Annotated[str, Field(min_length=1, max_length=63)] = Field(
-        default="us-east-1", description="Region that requests are signed for."
-    )
-    bucket: Annotated[str, Field(min_length=3, max_length=63)] = Field(description="Bucket; it must exist.")
-    prefix: Annotated[str, Field(max_length=255)] = Field(
-        default="", description="Begin of every key, so that several Studios can share a bucket. Empty: none."
-    )
-    secret_ref: LocalObject = Field(description="Secret with the keys access-key and secret-key.")
-
-
-class ObjectStore(Model):
-    """The S3 storage of content, models and logs: exactly one of these."""
-
-    model_config = rules(exactly_one_rule("embedded", "external"))
-
-    embedded: EmbeddedObjectStore | None = Field(default=None, description="One small pod, for trying and small teams.")
-    external: ExternalObjectStore | None = Field(default=None, description="A bucket that somebody else runs.")
-
-    @model_validator(mode="after")
-    def _one_store(self) -> Self:
-        check_exactly_one(self, "embedded", "external")
-        return self
 
 
 class StudioTraining(Model):
@@ -170,20 +87,35 @@ class StudioRunning(Model):
         return self
 
 
-class Sized(Model):
-    """Size of one component whose number of pods follows from something else."""
-
-    resources: Resources = Field(default=Resources(), description="Resources of each pod.")
-
-
-class Replicated(Sized):
-    """Size of one component."""
-
-    replicas: Annotated[int, Field(ge=1, le=10)] = Field(default=1, description="Number of pods.")
-
-
 _SMALL = "Default: requests cpu 50m, memory 128Mi; limit memory 384Mi."
 _CONSUMER = "Default: requests cpu 20m, memory 64Mi; limit memory 160Mi."
+_PROXY = "Default: requests cpu 5m, memory 16Mi; limit memory 128Mi."
+
+
+def _each_once(names: list[str]) -> list[str]:
+    if len(set(names)) < len(names):
+        raise ValueError("a topic is named twice; keep one of them")
+    return names
+
+
+class Ingestion(Model):
+    """The way of conversation events from topics into the database."""
+
+    topics: Annotated[
+        list[TopicName],
+        Field(max_length=16, json_schema_extra={"x-kubernetes-list-type": "set"}),
+        AfterValidator(_each_once),
+    ] = Field(
+        default=[],
+        description="Further topics to read, such as those of assistants that are deployed elsewhere. They must exist.",
+    )
+    replicas: Annotated[int, Field(ge=1, le=50)] = Field(
+        default=1, description="Number of pods; more than the topic has partitions are idle."
+    )
+    backfill: bool = Field(
+        default=True,
+        description="Whether what an engine could not publish is read later from where it keeps conversations.",
+    )
 
 
 class Components(Model):
@@ -195,39 +127,56 @@ class Components(Model):
     running_orchestrator: Replicated = Field(default=Replicated(), description=f"Keeps models running. {_SMALL}")
     training_consumer: Sized = Field(default=Sized(), description=f"Attends one training at a time. {_CONSUMER}")
     running_consumer: Sized = Field(default=Sized(), description=f"Attends one running model. {_CONSUMER}")
+    backend: Replicated = Field(default=Replicated(), description=f"Answers web client and command line. {_SMALL}")
+    ingestion: Sized = Field(
+        default=Sized(),
+        description="Brings conversation events into the database. "
+        "Default: requests cpu 20m, memory 96Mi; limit memory 256Mi.",
+    )
+    web_client: Replicated = Field(
+        default=Replicated(),
+        description="Serves the files of the web client. Default: requests cpu 5m, memory 16Mi; limit memory 64Mi.",
+    )
+    entry_proxy: Replicated = Field(default=Replicated(), description=f"Is the one origin of it all. {_PROXY}")
     migration: Sized = Field(default=Sized(), description=f"Brings the database up to date. {_SMALL}")
 
 
-def _volume_is_fixed(store: str, size: str) -> tuple[str, str]:
-    """Volumes of a StatefulSet cannot be changed; a change of the kind of store is the reconcile's to judge.
-
-    Strings are compared, and without optional types: anything else exceeds the cost that the API server allows.
-    """
-    external = " || ".join(f"has({version}.{store}) && has({version}.{store}.external)" for version in _VERSIONS)
-    same = " && ".join(
-        " == ".join(_value(version, f"{store}.embedded.storage.{field}", default) for version in _VERSIONS)
-        for field, default in (("size", size), ("className", ""))
-    )
-    return f"{external} || {same}", f"{store}.embedded.storage cannot be changed once the Studio exists"
-
-
-_VERSIONS = ("self", "oldSelf")
-
-
-def _value(version: str, path: str, default: str) -> str:
-    """CEL for a field that may be missing at any level."""
-    steps = path.split(".")
-    given = " && ".join(f"has({'.'.join([version, *steps[: depth + 1]])})" for depth in range(len(steps)))
-    return f"({given} ? {version}.{path} : '{default}')"
+PublicUrl = Annotated[str, Field(pattern=ORIGIN.regex, max_length=255)]
+# Browsers leave these out of the origins that they send, so nothing would match.
+_USUAL_PORT = "^http://.*:80$|^https://.*:443$"
+_PORT_IS_UNUSUAL = (
+    f"!has(self.publicUrl) || !self.publicUrl.matches('{_USUAL_PORT}')",
+    "publicUrl: leave out the usual port of its scheme",
+)
+_CERTIFICATE_IS_USED = (
+    (
+        "!has(self.ingress) || !has(self.ingress.tlsSecretName)"
+        " || (has(self.publicUrl) && self.publicUrl.startsWith('https://'))"
+    ),
+    "ingress.tlsSecretName needs a publicUrl with https",
+)
 
 
 class StudioSpec(Model):
     """What the Studio should be. `{}` is a complete Studio with embedded stores."""
 
     model_config = rules(
-        _volume_is_fixed("database", DatabaseStorage().size), _volume_is_fixed("objectStore", ObjectStoreStorage().size)
+        volume_is_fixed("database", DatabaseStorage().size),
+        volume_is_fixed("objectStore", ObjectStoreStorage().size),
+        volume_is_fixed("eventBroker", EventBrokerStorage().size),
+        _PORT_IS_UNUSUAL,
+        _CERTIFICATE_IS_USED,
     )
 
+    public_url: PublicUrl = Field(
+        default=DEFAULT_PUBLIC_URL,
+        description="Where people reach the Studio: web client, back end, sign-in and the channels of its assistants. "
+        "Browsers need https, or localhost, to sign in.",
+    )
+    ingress: Ingress | None = Field(default=None, description="An Ingress for publicUrl; without it there is none.")
+    gateway: Gateway | None = Field(
+        default=None, description="An HTTPRoute of the Gateway API for publicUrl; without it there is none."
+    )
     images: StudioImages = Field(default=StudioImages(), description="Where images come from.")
     database: Database = Field(
         default=Database(embedded=EmbeddedDatabase()),
@@ -236,6 +185,15 @@ class StudioSpec(Model):
     object_store: ObjectStore = Field(
         default=ObjectStore(embedded=EmbeddedObjectStore()),
         description="The S3 storage of content, models and logs. Default: embedded.",
+    )
+    event_broker: EventBroker = Field(
+        default=EventBroker(embedded=EmbeddedEventBroker()),
+        description="The Kafka that carries conversation events. Default: embedded.",
+    )
+    ingestion: Ingestion = Field(default=Ingestion(), description="From topics into the database.")
+    identity: Identity = Field(
+        default=Identity(embedded=EmbeddedIdentity()),
+        description="Where people sign in; it may be changed later. Default: embedded.",
     )
     training: StudioTraining = Field(default=StudioTraining(), description="Training of all assistants.")
     running: StudioRunning = Field(default=StudioRunning(), description="Running of all assistants.")
@@ -248,6 +206,14 @@ class StudioSpec(Model):
         default=False,
         description="While true the operator leaves everything as it is, and still deletes when asked to.",
     )
+
+    @model_validator(mode="after")
+    def _fitting_url(self) -> Self:
+        if re.search(_USUAL_PORT, self.public_url):
+            raise ValueError(_PORT_IS_UNUSUAL[1])
+        if self.ingress and self.ingress.tls_secret_name and not self.public_url.startswith("https://"):
+            raise ValueError(_CERTIFICATE_IS_USED[1])
+        return self
 
 
 class Studio(Model):

@@ -4,8 +4,11 @@ import json
 
 import yaml
 
-from studio.contract.model_service import RunTicket, TrackerStore
+from studio.contract.model_service import EventBrokerLogin, RunTicket, TrackerStore
 from studio.model_service.jobs import scripts
+
+# Events that wait in the engine's memory while the broker is away; what is beyond is left to the back-fill.
+_EVENT_QUEUE = 10_000
 
 
 class BadCredentials(Exception):
@@ -21,15 +24,29 @@ _QuotingDumper.add_representer(
 )
 
 
+def certificates(ticket: RunTicket) -> dict[str, str]:
+    """PEM texts by the path of the file in which the engine looks for them."""
+    broker = ticket.event_broker
+    texts = {
+        scripts.CA_FILE: ticket.tracker_store.ca,
+        scripts.EVENTS_CA_FILE: broker and broker.ca,
+        scripts.EVENTS_CERTIFICATE_FILE: broker and broker.certificate,
+        scripts.EVENTS_KEY_FILE: broker and broker.key,
+    }
+    return {path: text for path, text in texts.items() if text}
+
+
 def endpoints(ticket: RunTicket, *, application_name: str, ca_file: str = scripts.CA_FILE) -> str:
-    """endpoints.yml: the tracker store, and the action server if there is one.
+    """endpoints.yml: the tracker store, the action server and the event broker if there are any.
 
     Every string is quoted: safe from YAML's guesses and from Rasa's expansion of ${…}, which is for plain ones.
-    `application_name` marks the engine's connections to PostgreSQL; `ca_file` is where `tracker_store.ca` was written.
+    `application_name` marks the engine's connections; `ca_file` is where `tracker_store.ca` was written.
     """
     content: dict[str, object] = {"tracker_store": tracker_store(ticket.tracker_store, application_name, ca_file)}
     if ticket.actions_url:
         content["action_endpoint"] = {"url": ticket.actions_url}
+    if ticket.event_broker:
+        content["event_broker"] = event_broker(ticket.event_broker, application_name)
     return yaml.dump(content, Dumper=_QuotingDumper, sort_keys=False)
 
 
@@ -52,6 +69,36 @@ def tracker_store(store: TrackerStore, application_name: str, ca_file: str) -> d
         "password": store.password,
         "query": query,
     }
+
+
+def event_broker(login: EventBrokerLogin, client_id: str) -> dict[str, object]:
+    """Rasa's KafkaEventBroker: https://rasa.com/docs/rasa/event-brokers#kafka-event-broker.
+
+    All events of a conversation go to one partition, where they stay in order.
+    """
+    content: dict[str, object] = {
+        "type": "kafka",
+        "url": ",".join(login.servers),
+        "topic": login.topic,
+        "partition_by_sender": True,
+        "client_id": client_id,
+        "queue_size": _EVENT_QUEUE,
+        "security_protocol": login.security_protocol,
+    }
+    if login.sasl_mechanism:
+        content["sasl_mechanism"] = login.sasl_mechanism
+        content["sasl_username"] = login.username
+        content["sasl_password"] = login.password
+    if login.security_protocol.endswith("SSL"):
+        # Off by default: any certificate of a trusted authority would do.
+        content["ssl_check_hostname"] = True
+        files = {
+            "ssl_cafile": login.ca and scripts.EVENTS_CA_FILE,
+            "ssl_certfile": login.certificate and scripts.EVENTS_CERTIFICATE_FILE,
+            "ssl_keyfile": login.key and scripts.EVENTS_KEY_FILE,
+        }
+        content.update({option: path for option, path in files.items() if path})
+    return content
 
 
 def credentials(channels: str | None) -> str:

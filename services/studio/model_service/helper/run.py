@@ -17,7 +17,7 @@ from studio.contract.model_service import RunReport, RunTicket
 from studio.model_service.helper import trackers
 from studio.model_service.helper.archive import UnsafeArchive, digest, model_members
 from studio.model_service.helper.engine_client import EngineClient
-from studio.model_service.helper.engine_files import BadCredentials, credentials, endpoints
+from studio.model_service.helper.engine_files import BadCredentials, certificates, credentials, endpoints
 from studio.model_service.helper.environment import FAILED, PATIENCE, REFUSED, HelperSettings, report_failure
 from studio.model_service.helper.retrying import with_fresh_tickets
 from studio.model_service.helper.transfer import TransferError, WrongDigest, download, storage_session
@@ -81,8 +81,8 @@ class RunHelper:
             raise UnsafeArchive("the model has other members than those it was stored with")
         channels = self._channels.read_text(encoding="utf-8") if self._channels.is_file() else None
         token = self._token()
-        if ticket.tracker_store.ca:
-            self._write(Path(scripts.CA_FILE).name, ticket.tracker_store.ca)
+        for path, text in certificates(ticket).items():
+            self._write(Path(path).name, text)
         self._write("endpoints.yml", endpoints(ticket, application_name=self._name))
         self._write("credentials.yml", credentials(channels))
         await self._await_trackers(ticket)

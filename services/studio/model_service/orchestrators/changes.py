@@ -1,41 +1,11 @@
 """What changed, from the database to everybody who listens over HTTP: names of assistants, coalesced."""
 
-import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-
-import structlog
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 
 from studio.db.listening import Listener
-
-log = structlog.get_logger(__name__)
-
-
-class Subscription:
-    """The names that changed since the last `wait` of one subscriber; bounded by the number of assistants."""
-
-    def __init__(self) -> None:
-        self._pending: dict[str, None] = {}
-        self._wake = asyncio.Event()
-
-    def add(self, name: str) -> None:
-        """Note a change."""
-        self._pending[name] = None
-        self._wake.set()
-
-    async def wait(self, timeout: float, closing: asyncio.Event) -> list[str]:  # noqa: ASYNC109
-        """Names in order of their first change; an empty list after `timeout` seconds or when `closing` is set."""
-        waiting = [asyncio.ensure_future(self._wake.wait()), asyncio.ensure_future(closing.wait())]
-        try:
-            await asyncio.wait(waiting, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in waiting:
-                task.cancel()
-        self._wake.clear()
-        names = list(self._pending)
-        self._pending.clear()
-        return names
+from studio.http.subscriptions import Subscription, Subscriptions
 
 
 class ChangeStream:
@@ -45,17 +15,11 @@ class ChangeStream:
         """`everybody` gives all names: after a gap in the notifications each of them may have changed."""
         self._kinds = kinds
         self._everybody = everybody
-        self._subscriptions: set[Subscription] = set()
+        self._subscriptions = Subscriptions()
 
-    @contextmanager
-    def subscribe(self) -> Iterator[Subscription]:
+    def subscribe(self) -> AbstractContextManager[Subscription]:
         """A subscription for as long as the context lasts."""
-        subscription = Subscription()
-        self._subscriptions.add(subscription)
-        try:
-            yield subscription
-        finally:
-            self._subscriptions.discard(subscription)
+        return self._subscriptions.subscribe()
 
     async def follow(self, listener: Listener) -> None:
         """Spread until cancelled."""
@@ -64,13 +28,8 @@ class ChangeStream:
             for note in await listener.wait(60):
                 kind, _, name = note.payload.partition(":")
                 if kind in self._kinds:
-                    self._spread([name])
+                    self._subscriptions.spread([name])
                 elif not note.channel and not first:
                     with contextlib.suppress(Exception):  # the next gap or the subscribers' own slow pass covers it
-                        self._spread(await self._everybody())
+                        self._subscriptions.spread(await self._everybody())
                 first = first and bool(note.channel)
-
-    def _spread(self, names: list[str]) -> None:
-        for subscription in self._subscriptions:
-            for name in names:
-                subscription.add(name)

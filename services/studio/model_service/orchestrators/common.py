@@ -12,7 +12,7 @@ from studio.model_service import queue
 from studio.model_service.items import Item, Kind
 from studio.model_service.orchestrators import logs, registry
 from studio.model_service.orchestrators.changes import ChangeStream
-from studio.model_service.orchestrators.http import Consumer, Operator, Refused, change_events
+from studio.model_service.orchestrators.http import Consumer, Operator, Reader, Refused, change_events
 from studio.model_service.orchestrators.views import model_view
 from studio.storage.port import ObjectStore
 
@@ -40,10 +40,17 @@ class ItemService(ABC):
                 raise Refused(404, f"there is no assistant {name}")
             return [model_view(model) for model in await registry.models(conn, assistant.uid)]
 
+    async def item(self, item_id: str) -> Item:
+        """One item as it is now."""
+        async with self._pool.acquire() as conn:
+            return await self._item(conn, item_id)
+
     async def log(self, item_id: str) -> bytes:
         """The log of the newest attempt that has one."""
-        async with self._pool.acquire() as conn:
-            item = await self._item(conn, item_id)
+        return await self.archived(await self.item(item_id))
+
+    async def archived(self, item: Item) -> bytes:
+        """The same of an item that is known."""
         return await logs.read(self._store, item)
 
     async def archive_log(self, item_id: str, attempt: int, text: bytes) -> None:
@@ -81,12 +88,12 @@ def add_common_routes(router: APIRouter, service: ItemService, changes: ChangeSt
         return change_events(changes, request.app.state.closing)
 
     @router.get("/models")
-    async def get_models(_: Operator, assistant: str) -> list[ModelView]:
+    async def get_models(_: Reader, assistant: str) -> list[ModelView]:
         """The models of an assistant, newest first."""
         return await service.models(assistant)
 
     @router.get(items + "/{id}/log", response_class=PlainTextResponse)
-    async def get_log(_: Operator, id: str) -> Response:  # noqa: A002
+    async def get_log(_: Reader, id: str) -> Response:  # noqa: A002
         """The log of its newest attempt that has one."""
         return PlainTextResponse(await service.log(id))
 

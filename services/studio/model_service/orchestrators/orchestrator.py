@@ -1,15 +1,12 @@
 """What both orchestrator processes do at start and end: connect, keep background work going, serve."""
 
-import asyncio
 import functools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Self
 
 import asyncpg
-import structlog
 from joserfc.jwk import KeySet
 
 from studio.auth.keys import Issuer, IssuerSource, Keys, from_api_server
@@ -17,15 +14,15 @@ from studio.auth.roles import Roles
 from studio.auth.verification import Verifier
 from studio.db import pool as db
 from studio.db.listening import Listener
+from studio.http.background import Background, every
 from studio.kube import Kube
 from studio.model_service.items import Kind
 from studio.model_service.orchestrators.http import Access
 from studio.settings import AuthSettings, DatabaseSettings, ProcessSettings
 
-log = structlog.get_logger(__name__)
+__all__ = ["Background", "Connections", "access", "connections", "every", "listening"]
 
 POOL_SIZE = 5
-GRACE_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -66,47 +63,6 @@ def _issuer_source(settings: AuthSettings, kube: Kube | None) -> IssuerSource:
         return Issuer(settings.issuer, KeySet.import_key_set(json.loads(settings.jwks_file.read_text())))
 
     return from_file
-
-
-class Background:
-    """Tasks that run as long as the process: one that fails is begun again after a pause."""
-
-    def __init__(self, *, pause: float = 5.0) -> None:
-        self._pause = pause
-        self._tasks: list[asyncio.Task[None]] = []
-
-    def run(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
-        """Begin `work` and begin it again whenever it ends."""
-        self._tasks.append(asyncio.create_task(self._keep(name, work), name=name))
-
-    async def _keep(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            try:
-                await work()
-            except Exception:
-                log.exception("a background task failed, it begins again", task=name)
-            await asyncio.sleep(self._pause)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        for task in self._tasks:
-            task.cancel()
-        # A statement that is under way is taken back at the server, and that may be gone for good.
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=GRACE_SECONDS)
-
-
-def every(seconds: float, work: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[None]]:
-    """A background task that does `work` every so many seconds."""
-
-    async def repeat() -> None:
-        while True:
-            await work()
-            await asyncio.sleep(seconds)
-
-    return repeat
 
 
 def listening(stack: AsyncExitStack, made: Connections, *channels: str) -> Awaitable[Listener]:

@@ -193,7 +193,6 @@ def test_all_problems_are_told_at_once() -> None:
     ("spec", "path"),
     [
         ({"source": {"git": {"url": "https://example.com/bot.git"}}}, "spec.source.git"),
-        ({"source": {"studio": {}}}, "spec.source.studio"),
         (FILES | {"running": {"mode": "OnDemand"}}, "spec.running.mode"),
     ],
 )
@@ -217,6 +216,76 @@ def test_names_that_collide(name: str) -> None:
 @pytest.mark.parametrize("name", ["concierge", "studio", "studio-bot", "database", "actions"])
 def test_names_that_do_not_collide(name: str) -> None:
     assert name_conflict(name, "studio") is None
+
+
+EXTERNAL_BROKER = {"bootstrapServers": "kafka:9092", "secretRef": {"name": "kafka"}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "path", "said"),
+    [
+        ({"publicUrl": "http://localhost:8180/"}, "spec.publicUrl", "such as https://studio.example.com"),
+        ({"publicUrl": "https://Studio.example.com"}, "spec.publicUrl", "such as https://studio.example.com"),
+        ({"publicUrl": "ftp://studio.example.com"}, "spec.publicUrl", "such as https://studio.example.com"),
+        ({"publicUrl": 'http://x";'}, "spec.publicUrl", "such as https://studio.example.com"),
+        ({"publicUrl": "https://studio.example.com:443"}, "spec", "leave out the usual port"),
+        ({"ingress": {"tlsSecretName": "tls"}}, "spec", "ingress.tlsSecretName needs a publicUrl with https"),
+        ({"gateway": {}}, "spec.gateway.parentRefs", "is required"),
+        ({"gateway": {"parentRefs": []}}, "spec.gateway.parentRefs", "too few entries"),
+        ({"eventBroker": {"topic": {}}}, "spec.eventBroker", "set exactly one of embedded, external"),
+        (
+            {"eventBroker": {"embedded": {}, "topic": {"replicationFactor": 3}}},
+            "spec.eventBroker",
+            "topic.replicationFactor must be 1",
+        ),
+        (
+            {"eventBroker": {"external": {"bootstrapServers": "kafka:9092"}}},
+            "spec.eventBroker.external",
+            "a securityProtocol with SASL needs secretRef",
+        ),
+        (
+            {"eventBroker": {"external": EXTERNAL_BROKER | {"bootstrapServers": "kafka://x"}}},
+            "spec.eventBroker.external.bootstrapServers",
+            "use host:port",
+        ),
+        ({"eventBroker": {"embedded": {}, "topic": {"name": "a b"}}}, "spec.eventBroker.topic.name", "Kafka topic"),
+        ({"ingestion": {"topics": ["a", "a"]}}, "spec.ingestion.topics", "named twice"),
+        ({"identity": {}}, "spec.identity", "set exactly one of embedded, external"),
+        ({"identity": {"external": {"issuer": "login"}}}, "spec.identity.external.issuer", "use a URL"),
+        (
+            {"identity": {"embedded": {"administrator": {"username": "Boss"}}}},
+            "spec.identity.embedded.administrator.username",
+            "lower-case",
+        ),
+    ],
+)
+def test_what_a_studio_cannot_be(spec: dict[str, Any], path: str, said: str) -> None:
+    with pytest.raises(InvalidSpec) as caught:
+        parse_studio(studio(spec))
+    (problem,) = caught.value.problems
+    assert (problem.path, said in problem.message) == (path, True), problem
+
+
+@pytest.mark.parametrize("protocol", ["PLAINTEXT", "SSL"])
+def test_a_broker_without_a_login(protocol: str) -> None:
+    external = {"bootstrapServers": "kafka:9092", "securityProtocol": protocol}
+    broker = parse_studio(studio({"eventBroker": {"external": external}})).spec.event_broker
+    assert broker.external is not None
+    assert not broker.external.signs_in
+
+
+@pytest.mark.parametrize(
+    "channels",
+    [
+        {"cors": {"allowedOrigins": ["https://www.example.com/path"]}},
+        {"cors": {"allowedOrigins": ["www.example.com"]}},
+        {"cors": {"allowedOrigins": ['https://x" "1"; }']}},
+        {"expose": ["callback"]},
+    ],
+)
+def test_channels_that_cannot_be_served(channels: dict[str, Any]) -> None:
+    (problem,) = problems_of(assistant(FILES | {"channels": channels}))
+    assert problem.path.startswith("spec.channels.")
 
 
 names = st.from_regex(r"[a-z]([-a-z0-9]{0,20}[a-z0-9])?", fullmatch=True)
@@ -259,7 +328,12 @@ assistant_specs = st.fixed_dictionaries(
             },
         ),
         "channels": st.fixed_dictionaries(
-            {}, optional={"credentialsSecretRef": st.builds(lambda n: {"name": n}, names)}
+            {},
+            optional={
+                "credentialsSecretRef": st.builds(lambda n: {"name": n}, names),
+                "expose": st.sampled_from([[], ["rest"], ["rest", "socketio"]]),
+                "cors": st.just({"allowedOrigins": ["https://www.example.com", "*"]}),
+            },
         ),
         "actions": st.fixed_dictionaries(
             {"image": names}, optional={"replicas": st.integers(1, 20), "env": env, "resources": resources}
@@ -288,6 +362,24 @@ studio_specs = st.fixed_dictionaries(
         "database": st.one_of(
             st.just({"embedded": {}}),
             st.builds(lambda name: {"external": {"secretRef": {"name": name}}}, names),
+        ),
+        "publicUrl": st.sampled_from(
+            ["http://localhost:8180", "https://bots.example.com", "https://[2001:db8::1]:8443"]
+        ),
+        "ingress": st.fixed_dictionaries({}, optional={"className": names, "annotations": st.just({"a/b": "c"})}),
+        "gateway": st.builds(
+            lambda found: {"parentRefs": [{"name": name} for name in found]}, st.lists(names, min_size=1, max_size=8)
+        ),
+        "eventBroker": st.fixed_dictionaries(
+            {"embedded": st.just({})},
+            optional={"topic": st.fixed_dictionaries({}, optional={"partitions": st.integers(1, 1000)})},
+        ),
+        "ingestion": st.fixed_dictionaries(
+            {}, optional={"topics": st.lists(names, max_size=16, unique=True), "backfill": st.booleans()}
+        ),
+        "identity": st.one_of(
+            st.just({"embedded": {"registration": True, "administrator": {"username": "boss"}}}),
+            st.just({"external": {"issuer": "https://login.example.com/realms/x"}}),
         ),
         "training": st.fixed_dictionaries({}, optional={"consumers": st.integers(1, 50)}),
         "running": st.one_of(

@@ -11,6 +11,7 @@ from aiohttp import web
 from studio.contract.labels import Component
 from studio.contract.model_service import DesiredRunning, DesiredTraining, EnginePod
 from studio_operator.clients.model_service import HttpModelService
+from studio_operator.clients.studio_http import StudioHttp
 from studio_operator.ports import Refused, Unreachable
 from studio_operator.runtime.streams import Stream
 
@@ -56,9 +57,9 @@ async def client(orchestrator: Orchestrator, tmp_path: Path) -> AsyncIterator[Ht
     token = tmp_path / "token"
     token.write_text("first\n")
     template = f"http://127.0.0.1:{runner.addresses[0][1]}/{{namespace}}/{{studio}}/{{component}}"
-    client = HttpModelService(token_file=token, url_template=template, user_agent="tester/1")
-    yield client
-    await client.close()
+    http = StudioHttp(token_file=token, url_template=template, user_agent="tester/1")
+    yield HttpModelService(http)
+    await http.close()
     await runner.cleanup()
 
 
@@ -121,14 +122,14 @@ async def test_an_answer_that_is_none(client: HttpModelService, orchestrator: Or
 
 
 async def test_nobody_there(tmp_path: Path) -> None:
-    client = HttpModelService(token_file=None, url_template="http://127.0.0.1:1", user_agent="tester/1")
+    http = StudioHttp(token_file=None, url_template="http://127.0.0.1:1", user_agent="tester/1")
     with pytest.raises(Unreachable, match="training-orchestrator does not answer"):
-        await client.put_training(DesiredTraining(**WHO))
-    await client.close()
-    client = HttpModelService(token_file=tmp_path / "none", user_agent="tester/1")
+        await HttpModelService(http).put_training(DesiredTraining(**WHO))
+    await http.close()
+    http = StudioHttp(token_file=tmp_path / "none", user_agent="tester/1")
     with pytest.raises(Unreachable, match="token"):
-        await client.put_training(DesiredTraining(**WHO))
-    await client.close()
+        await HttpModelService(http).put_training(DesiredTraining(**WHO))
+    await http.close()
 
 
 async def test_changes(client: HttpModelService, orchestrator: Orchestrator) -> None:

@@ -3,7 +3,12 @@
 from typing import Any
 
 from studio_operator.components import (
+    backend,
     database,
+    entry_proxy,
+    event_broker,
+    ingestion,
+    keycloak,
     migration,
     object_store,
     running_consumer,
@@ -11,7 +16,9 @@ from studio_operator.components import (
     service_accounts,
     training_consumer,
     training_orchestrator,
+    web_client,
 )
+from studio_operator.components.talk import TalkRoute
 
 EXTERNAL: dict[str, Any] = {
     "images": {"registry": "mirror.example.com:5000/all", "pullSecrets": [{"name": "mirror"}], "pullPolicy": "Always"},
@@ -25,6 +32,17 @@ EXTERNAL: dict[str, Any] = {
             "secretRef": {"name": "s3"},
         }
     },
+    "publicUrl": "https://studio.example.com",
+    "eventBroker": {
+        "external": {
+            "bootstrapServers": "kafka-0.example.com:9093,kafka-1.example.com:9093",
+            "secretRef": {"name": "kafka"},
+            "engineSecretRef": {"name": "kafka-engines"},
+        },
+        "topic": {"name": "bots", "partitions": 12, "replicationFactor": 3},
+    },
+    "ingestion": {"topics": ["elsewhere"], "replicas": 2, "backfill": False},
+    "identity": {"external": {"issuer": "https://login.example.com/realms/all", "webClientId": "bots-web"}},
     "components": {"trainingOrchestrator": {"replicas": 2, "resources": {"limits": {"memory": "1Gi"}}}},
 }
 FULL: dict[str, Any] = {
@@ -54,9 +72,21 @@ STUDIO_COMPONENTS = (
     service_accounts,
     database,
     object_store,
+    event_broker,
+    keycloak,
     migration,
     training_orchestrator,
     running_orchestrator,
     training_consumer,
     running_consumer,
+    backend,
+    ingestion,
+    web_client,
+    entry_proxy,
+)
+# What an external Studio has none of.
+EMBEDDED_ONLY = (database, object_store, event_broker, keycloak)
+TALK = (
+    TalkRoute("concierge", ("rest", "socketio"), ("https://www.example.com", "http://localhost:3000")),
+    TalkRoute("open-house", ("rest",), ("*",)),
 )

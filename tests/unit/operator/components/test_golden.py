@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.unit.operator.components.samples import EXTERNAL, FULL, STUDIO_COMPONENTS
+from tests.unit.operator.components.samples import EMBEDDED_ONLY, EXTERNAL, FULL, STUDIO_COMPONENTS, TALK
 
-from studio_operator.components import actions, database, engine, object_store, secrets
+from studio_operator.components import actions, engine, exposure, secrets
+from studio_operator.components.proxy_settings import studio_conf
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "components"
 
@@ -39,15 +40,52 @@ def test_default_studio(module: Any, studio: Any) -> None:
     compare(f"studio-{module_name(module)}", plain(module.objects(studio())))
 
 
-@pytest.mark.parametrize("module", STUDIO_COMPONENTS[3:], ids=module_name)
+@pytest.mark.parametrize("module", [it for it in STUDIO_COMPONENTS[1:] if it not in EMBEDDED_ONLY], ids=module_name)
 def test_external_studio(module: Any, studio: Any) -> None:
     compare(f"studio-external-{module_name(module)}", plain(module.objects(studio(EXTERNAL))))
 
 
-def test_embedded_stores_are_left_out_where_external_ones_are_named(studio: Any) -> None:
-    context = studio(EXTERNAL)
-    assert database.objects(context) == []
-    assert object_store.objects(context) == []
+@pytest.mark.parametrize("module", EMBEDDED_ONLY, ids=module_name)
+def test_what_somebody_else_runs_is_left_out(module: Any, studio: Any) -> None:
+    assert module.objects(studio(EXTERNAL)) == []
+
+
+def test_exposure(studio: Any) -> None:
+    spec = {
+        "publicUrl": "https://studio.example.com:8443",
+        "ingress": {"className": "public", "annotations": {"example.com/timeout": "1h"}, "tlsSecretName": "tls"},
+        "gateway": {"parentRefs": [{"name": "edge", "namespace": "infra", "sectionName": "https"}]},
+    }
+    context = studio(spec)
+    compare("studio-exposure", plain([*exposure.ingress(context), *exposure.route(context)]))
+
+
+def test_no_exposure(studio: Any) -> None:
+    assert [*exposure.ingress(studio()), *exposure.route(studio())] == []
+
+
+@pytest.mark.parametrize("url", ["http://192.0.2.7:8180", "http://[2001:db8::7]:8180"])
+def test_an_address_is_no_host_to_choose_by(url: str, studio: Any) -> None:
+    context = studio({"publicUrl": url, "ingress": {}, "gateway": {"parentRefs": [{"name": "edge"}]}})
+    assert "host" not in exposure.ingress(context)[0]["spec"]["rules"][0]
+    assert "hostnames" not in exposure.route(context)[0]["spec"]
+
+
+@pytest.mark.parametrize(
+    ("name", "spec"),
+    [
+        ("default", {}),
+        ("external", EXTERNAL),
+        ("console", {"publicUrl": "https://bots.example.com", "identity": {"embedded": {"adminConsole": True}}}),
+    ],
+)
+def test_proxy_settings(name: str, spec: dict[str, Any], studio: Any) -> None:
+    built = studio_conf(studio(spec, talk=TALK if name == "default" else ()))
+    path = GOLDEN.parent / "proxy" / f"{name}.conf"
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(built)
+    assert built == path.read_text(), f"{path.name} differs: UPDATE_GOLDEN=1 writes it anew"
 
 
 def test_actions(assistant: Any) -> None:
@@ -70,7 +108,7 @@ def test_engine(name: str, spec: dict[str, Any], assistant: Any) -> None:
 )
 def test_secrets(name: str, spec: dict[str, Any], studio: Any) -> None:
     made = [
-        {"keys": dict(secret.keys), "retain": secret.retain, "metadata": secret.metadata}
+        {"keys": dict(secret.keys), "known": dict(secret.known), "retain": secret.retain, "metadata": secret.metadata}
         for secret in secrets.required(studio(spec))
     ]
     compare(f"secrets-{name}", plain(made))

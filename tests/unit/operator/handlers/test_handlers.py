@@ -28,6 +28,7 @@ class Server:
         self.watches: dict[str, web.Request] = {}
         self.watching = {"assistants": asyncio.Event(), "configmaps": asyncio.Event()}
         self.writes: list[str] = []
+        self.without: set[str] = set()
         self.events: asyncio.Queue[Manifest] = asyncio.Queue()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:  # noqa: PLR0911 a table of paths
@@ -52,7 +53,8 @@ class Server:
         if request.query.get("watch") != "true":
             self.lists[plural] = request
             item = {"metadata": {"name": plural, "namespace": "n", "uid": plural, "resourceVersion": "1"}}
-            return web.json_response({"metadata": {"resourceVersion": "1"}, "items": [item]})
+            items = None if plural in self.without else [item]
+            return web.json_response({"metadata": {"resourceVersion": "1"}, "items": items})
         self.watches[plural] = request
         self.watching[plural].set()
         response = web.StreamResponse()
@@ -133,6 +135,25 @@ async def test_kopf_only_watches(server: Server) -> None:
     assert request.headers["User-Agent"] == "tester/1"
     assert request.headers["Authorization"] == "Bearer t0ken"
     assert "PartialObject" not in server.lists["assistants"].headers["Accept"]
+
+
+async def test_an_empty_list_may_be_null(server: Server) -> None:
+    # So the API server answers for PartialObjectMetadata: in a namespace without any ConfigMap but the excluded one.
+    server.without = {"configmaps"}
+    stop = asyncio.Event()
+    running = asyncio.create_task(
+        kopf.operator(
+            registry=build_registry(SMALL, lambda *_: None, WatchActivity(), user_agent="tester/1"),
+            settings=build_settings(SMALL),
+            standalone=True,
+            clusterwide=True,
+            stop_flag=stop,
+        )
+    )
+    async with asyncio.timeout(30):
+        await server.watching["configmaps"].wait()
+    stop.set()
+    await running
 
 
 def test_the_server_sends_only_what_is_ours() -> None:

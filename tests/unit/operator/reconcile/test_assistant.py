@@ -8,6 +8,7 @@ import pytest
 from tests.unit.operator.reconcile.world import FILES, TEAM, World
 
 from studio.contract import labels
+from studio.contract.labels import Component
 from studio.contract.model_service import TrainingState
 from studio.kube import ASSISTANT, CONFIGMAP, DEPLOYMENT, JOB, SERVICE, STUDIO, Forbidden, KubeError, Manifest
 from studio_operator.ports import Refused, Unreachable
@@ -54,6 +55,7 @@ async def test_from_nothing_to_ready(world: World) -> None:
     status = world.status(ASSISTANT, "concierge")
     assert status["urls"]["rest"] == "http://concierge.team.svc:5005/webhooks/rest/webhook"
     assert (status["model"]["version"], status["run"]["state"]) == ("1", "Ready")
+    assert status["studio"] == "studio"
     assert world.recorder.reasons("Assistant/concierge")[-1] == "Serving"
 
 
@@ -154,7 +156,38 @@ class TestStudio:
             key: before[key] for key in before if key != "conditions"
         }
         conditions = world.conditions(ASSISTANT, "concierge")
-        assert (conditions["Ready"], conditions["StudioReady"][0]) == (READY, "False")
+        assert (conditions["Ready"], conditions["StudioReady"][0]) == (("False", "StudioNotReady"), "False")
+        assert conditions["Available"] == ("True", "Available")
+
+    async def test_a_part_that_fails_later_is_told_and_stops_nothing(self, world: World) -> None:
+        await served(world)
+        world.kube.set_status(DEPLOYMENT, TEAM, "studio-web-client", {"readyReplicas": 0})
+        await world.look_at_all()
+        await world.look_at_all()
+        conditions = world.conditions(ASSISTANT, "concierge")
+        assert conditions["StudioReady"] == conditions["Ready"] == ("False", "StudioNotReady")
+        assert "studio-web-client: 0 of 1 ready" in world.message(ASSISTANT, "concierge", "StudioReady")
+        assert (conditions["Available"], conditions["Running"]) == (("True", "Available"), ("True", "Serving"))
+        world.put_assistant(source={"files": {**FILES, "data.yml": "nlu: []\n"}})
+        await world.look_at(ASSISTANT, "concierge")
+        assert world.conditions(ASSISTANT, "concierge")["Trained"] == ("False", "Queued")
+
+    async def test_ready_means_that_every_part_of_the_studio_serves(self, world: World) -> None:
+        world.put_assistant()
+
+        async def without_keycloak() -> None:
+            for _ in range(6):
+                world.play_controllers(without=[Component.KEYCLOAK])
+                await world.look_at_all()
+
+        await without_keycloak()
+        world.model_service.train("concierge")
+        world.model_service.serve("concierge")
+        await without_keycloak()
+        assert world.conditions(ASSISTANT, "concierge")["Ready"] == ("False", "StudioNotReady")
+        assert world.conditions(ASSISTANT, "concierge")["Available"] == ("True", "Available")
+        await world.settle()
+        assert world.conditions(ASSISTANT, "concierge")["Ready"] == READY
 
     async def test_when_it_is_gone_nothing_of_its_model_service_stays(self, world: World) -> None:
         world.put(STUDIO, "atelier")
@@ -291,21 +324,24 @@ class TestBadInput:
         assert world.conditions(ASSISTANT, "concierge")["Ready"] == ("False", "Queued")
 
 
-async def test_a_changed_secret_of_channels_takes_a_new_run(world: World) -> None:
-    metadata = {"name": "channels", "namespace": TEAM}
+@pytest.mark.parametrize(
+    ("spec", "field"),
+    [
+        ({"channels": {"credentialsSecretRef": {"name": "mine"}}}, "credentials_digest"),
+        ({"engine": {"licenceSecretRef": {"name": "mine", "key": "credentials.yml"}}}, "licence_digest"),
+    ],
+    ids=["channels", "licence"],
+)
+async def test_a_changed_secret_takes_a_new_run(world: World, spec: dict[str, Any], field: str) -> None:
+    metadata = {"name": "mine", "namespace": TEAM}
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {"credentials.yml": "cmVzdDo="}}
     world.kube.put(secret)
-    await served(world, channels={"credentialsSecretRef": {"name": "channels"}})
-
-    def digest() -> str | None:
-        running = world.model_service.of("concierge").running
-        return running.credentials_digest if running else None
-
-    before = digest()
+    await served(world, **spec)
+    before = getattr(world.model_service.of("concierge").running, field)
     assert before is not None
     world.kube.put({**secret, "data": {"credentials.yml": "c29ja2V0aW86"}})
     await world.settle()
-    assert digest() not in (None, before)
+    assert getattr(world.model_service.of("concierge").running, field) not in (None, before)
 
 
 class TestModelService:

@@ -1,5 +1,7 @@
 """Passes over a Studio: order, gates, drift, pruning, other people's objects."""
 
+import base64
+import json
 from typing import Any
 
 import pytest
@@ -9,7 +11,10 @@ from studio.contract import labels
 from studio.contract.labels import Component
 from studio.kube import (
     ASSISTANT,
+    CONFIGMAP,
     DEPLOYMENT,
+    HTTPROUTE,
+    INGRESS,
     JOB,
     ROLEBINDING,
     SECRET,
@@ -20,10 +25,15 @@ from studio.kube import (
     Forbidden,
     Invalid,
     Manifest,
+    NotFound,
 )
+from studio_operator.ports import IdentityRefused, IdentityUnreachable, SyncReport
 
-SERVICES = ["training-orchestrator", "training-consumer", "running-orchestrator", "running-consumer"]
-STORES = (Component.DATABASE, Component.OBJECT_STORE)
+SERVICES = [
+    *("training-orchestrator", "training-consumer", "running-orchestrator", "running-consumer"),
+    *("backend", "ingestion", "keycloak", "web-client", "entry-proxy"),
+]
+OF_THE_SERVICES_IMAGE = SERVICES[:6]
 
 
 def deployments(world: World) -> list[str]:
@@ -33,7 +43,7 @@ def deployments(world: World) -> list[str]:
 async def test_stores_come_first_then_the_migration_then_the_services(world: World) -> None:
     world.put(STUDIO, "studio")
     await world.look_at_all()
-    assert world.names(STATEFULSET) == ["studio-database", "studio-object-store"]
+    assert world.names(STATEFULSET) == ["studio-database", "studio-event-broker", "studio-object-store"]
     assert (world.names(JOB), world.names(DEPLOYMENT)) == ([], [])
     assert world.conditions(STUDIO, "studio")["DependenciesReady"] == ("False", "RollingOut")
 
@@ -92,7 +102,7 @@ async def test_a_failed_migration_keeps_the_old_services(world: World) -> None:
     assert conditions["Stalled"] == conditions["Degraded"] == ("True", "MigrationFailed")
     assert (conditions["Ready"], conditions["Available"]) == (("False", "MigrationFailed"), ("True", "Available"))
     assert "BackoffLimitExceeded" in world.message(STUDIO, "studio", "MigrationSucceeded")
-    for component in SERVICES:
+    for component in OF_THE_SERVICES_IMAGE:
         (container,) = world.get(DEPLOYMENT, f"studio-{component}")["spec"]["template"]["spec"]["containers"]
         assert container["image"] == "services:1"
     assert world.status(STUDIO, "studio")["version"] == "1.0.0"
@@ -105,6 +115,7 @@ async def test_a_failed_migration_keeps_the_old_services(world: World) -> None:
 
 
 CHILDREN = [
+    (CONFIGMAP, "studio-entry-proxy"),
     (DEPLOYMENT, "studio-running-consumer"),
     (STATEFULSET, "studio-database"),
     (SERVICE, "studio-training-orchestrator"),
@@ -184,7 +195,7 @@ async def test_an_external_store_takes_the_place_of_the_embedded_one(world: Worl
 
     world.kube.put({**secret, "data": {**data, "sslmode": "eA=="}})
     await world.settle()
-    assert world.names(STATEFULSET) == ["studio-object-store"]
+    assert world.names(STATEFULSET) == ["studio-event-broker", "studio-object-store"]
     conditions = world.conditions(STUDIO, "studio")
     assert (conditions["Ready"], conditions["DatabaseReady"]) == (("True", "Ready"), ("True", "External"))
 
@@ -194,18 +205,23 @@ EXTERNAL_STORES = {
     "objectStore": {
         "external": {"endpoint": "https://s3.example.com", "bucket": "bots", "secretRef": {"name": "bucket"}}
     },
+    "eventBroker": {"external": {"bootstrapServers": "kafka.example.com:9093", "secretRef": {"name": "kafka"}}},
 }
 
 
 def put_external_secrets(world: World, **changes: str) -> None:
-    keys = {"pg": ("host", "port", "user", "password", "sslmode"), "bucket": ("access-key", "secret-key")}
+    keys = {
+        "pg": ("host", "port", "user", "password", "sslmode"),
+        "bucket": ("access-key", "secret-key"),
+        "kafka": ("username", "password"),
+    }
     for name, held in keys.items():
         data = dict.fromkeys(held, "eA==") | {key: changes[key] for key in held if key in changes}
         metadata = {"name": name, "namespace": TEAM}
         world.kube.put({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data})
 
 
-@pytest.mark.parametrize("field", ["database", "objectStore"])
+@pytest.mark.parametrize("field", ["database", "objectStore", "eventBroker"])
 class TestStoreChange:
     """Data is not moved: a Studio keeps the kind of store that it began with."""
 
@@ -264,16 +280,16 @@ async def test_changed_credentials_of_external_stores_roll_their_readers(world: 
     world.put(STUDIO, "studio", **EXTERNAL_STORES)
     await world.settle()
 
-    def digests() -> dict[str, str]:
+    def digests() -> dict[str, str | None]:
         templates = {name: world.get(DEPLOYMENT, name)["spec"]["template"] for name in world.names(DEPLOYMENT)}
-        return {name: it["metadata"]["annotations"][labels.CONFIG_DIGEST] for name, it in templates.items()}
+        return {name: it["metadata"].get("annotations", {}).get(labels.CONFIG_DIGEST) for name, it in templates.items()}
 
     before, migrations = digests(), world.names(JOB)
     put_external_secrets(world, **{"secret-key": "bmV3"})
     await world.settle()
     after = digests()
     changed = {name for name in before if before[name] != after[name]}
-    assert changed == {"studio-training-orchestrator", "studio-running-orchestrator"}
+    assert changed == {"studio-training-orchestrator", "studio-running-orchestrator", "studio-backend"}
     assert world.names(JOB) == migrations
 
     put_external_secrets(world, **{"secret-key": "bmV3", "password": "bmV3"})
@@ -425,3 +441,159 @@ async def test_images_of_the_studio_are_used_everywhere(world: World) -> None:
         for name in world.names(kind):
             (container,) = world.get(kind, name)["spec"]["template"]["spec"]["containers"]
             assert container["image"].startswith("mirror.example.com/"), (name, IMAGES)
+
+
+BY_INGRESS: dict[str, Any] = {"ingress": {"className": "public"}}
+BY_ROUTE: dict[str, Any] = {"gateway": {"parentRefs": [{"name": "edge"}]}}
+
+
+class TestExposure:
+    """Ingress and HTTPRoute come and go with the fields that ask for them."""
+
+    async def test_they_are_made_and_removed(self, world: World) -> None:
+        world.put(STUDIO, "studio", **BY_INGRESS, **BY_ROUTE)
+        await world.settle()
+        assert (world.names(INGRESS), world.names(HTTPROUTE)) == (["studio-entry-proxy"], ["studio-entry-proxy"])
+        assert world.conditions(STUDIO, "studio")["Ready"] == ("True", "Ready")
+        world.put(STUDIO, "studio")
+        await world.settle()
+        assert (world.names(INGRESS), world.names(HTTPROUTE)) == ([], [])
+
+    async def test_a_second_pass_writes_nothing(self, world: World) -> None:
+        world.put(STUDIO, "studio", **BY_INGRESS, **BY_ROUTE)
+        await world.settle()
+        world.kube.requests.clear()
+        await world.look_at(STUDIO, "studio")
+        assert world.kube.writes() == []
+
+    async def test_a_cluster_without_the_gateway_api_is_told(self, world: World) -> None:
+        world.put(STUDIO, "studio", **BY_ROUTE)
+        for _ in range(6):
+            world.kube.fail(NotFound(404, "NotFound", "the server could not find it"), verb="apply", kind=HTTPROUTE)
+            world.play_controllers()
+            assert await world.look_at(STUDIO, "studio") is not None
+        conditions = world.conditions(STUDIO, "studio")
+        assert conditions["Stalled"] == ("True", "GatewayMissing")
+        assert "spec.gateway" in world.message(STUDIO, "studio", "Stalled")
+        assert (conditions["Available"], conditions["WebClientReady"]) == (("True", "Available"), ("True", "Ready"))
+
+    async def test_somebody_elses_route_stays(self, world: World) -> None:
+        metadata = {"name": "studio-entry-proxy", "namespace": TEAM}
+        world.kube.put({"apiVersion": HTTPROUTE.api_version, "kind": "HTTPRoute", "metadata": metadata, "spec": {}})
+        world.put(STUDIO, "studio")
+        await world.settle()
+        assert world.names(HTTPROUTE) == ["studio-entry-proxy"]
+
+
+async def test_the_proxy_learns_of_assistants(world: World) -> None:
+    world.put(STUDIO, "studio")
+    world.put_assistant("one")
+    world.put_assistant("two", channels={"expose": [], "cors": {"allowedOrigins": ["https://www.example.com"]}})
+    await world.settle()
+
+    def text() -> str:
+        return str(world.get(CONFIGMAP, "studio-entry-proxy")["data"]["studio.conf"])
+
+    assert '"one/rest" "1"' in text()
+    assert '"two/rest"' not in text()
+    await world.delete(ASSISTANT, "one")
+    await world.look_at_all()
+    assert '"one/rest"' not in text()
+
+
+async def test_identity_may_be_changed(world: World) -> None:
+    world.put(STUDIO, "studio")
+    await world.settle()
+    world.put(STUDIO, "studio", identity={"external": {"issuer": "https://login.example.com"}})
+    await world.settle()
+    conditions = world.conditions(STUDIO, "studio")
+    assert (conditions["Ready"], conditions["KeycloakReady"]) == (("True", "Ready"), ("True", "External"))
+    assert "keycloak" not in deployments(world)
+    world.put(STUDIO, "studio")
+    await world.settle()
+    assert world.conditions(STUDIO, "studio")["KeycloakReady"] == ("True", "Ready")
+
+
+async def test_the_url_is_shown(world: World) -> None:
+    world.put(STUDIO, "studio", publicUrl="https://bots.example.com")
+    await world.settle()
+    assert world.status(STUDIO, "studio")["url"] == "https://bots.example.com"
+
+
+class TestRealm:
+    """The realm is kept when Keycloak answers, now and then, and at once after a change of the spec."""
+
+    URL = "http://studio-keycloak.team.svc:8080/auth"
+
+    async def test_it_follows_the_spec_and_the_secrets(self, world: World) -> None:
+        administrator = {"username": "boss", "email": "boss@example.com"}
+        identity = {"embedded": {"registration": True, "administrator": administrator}}
+        world.put(STUDIO, "studio", publicUrl="https://bots.example.com", identity=identity)
+        await world.settle()
+        realm, access = world.identity.passes[-1]
+        assert access.url == self.URL
+        assert (realm.public_url, realm.registration) == ("https://bots.example.com", True)
+        assert (realm.administrator.username, realm.administrator.email) == ("boss", "boss@example.com")
+        secret = {
+            key: base64.b64decode(value).decode()
+            for key, value in world.get(SECRET, "studio-administrator")["data"].items()
+        }
+        assert secret == {"username": "boss", "password": realm.administrator.password}
+        world.identity.report = SyncReport(updated=("realm",))
+        world.put(STUDIO, "studio", publicUrl="https://bots.example.com")
+        await world.look_at(STUDIO, "studio")
+        assert world.recorder.reasons("Studio/studio")[-1] == "RealmUpdated"
+
+    async def test_it_waits_for_keycloak(self, world: World) -> None:
+        world.put(STUDIO, "studio")
+        for _ in range(6):
+            world.play_controllers(without=[Component.KEYCLOAK])
+            await world.look_at_all()
+        assert world.identity.passes == []
+        await world.settle()
+        assert len(world.identity.passes) == 1
+
+    async def test_at_rest_it_is_looked_at_once_a_minute_at_most(self, world: World) -> None:
+        world.put(STUDIO, "studio")
+        await world.settle()
+        passes = len(world.identity.passes)
+        await world.look_at(STUDIO, "studio")
+        assert len(world.identity.passes) == passes
+        world.clock.advance(61)
+        world.identity.report = SyncReport(repaired=("client studio-web",))
+        assert await world.look_at(STUDIO, "studio") is None
+        assert len(world.identity.passes) == passes + 1
+        assert world.recorder.reasons("Studio/studio")[-1] == "RealmRepaired"
+
+    async def test_a_realm_that_cannot_be_reached_is_tried_again(self, world: World) -> None:
+        world.identity.error = IdentityUnreachable("Keycloak does not answer")
+        world.put(STUDIO, "studio")
+        for _ in range(6):
+            world.play_controllers()
+            await world.look_at_all()
+        conditions = world.conditions(STUDIO, "studio")
+        assert conditions["KeycloakReady"] == conditions["Ready"] == ("False", "RealmUnreachable")
+        assert (conditions["Available"], "Stalled" in conditions) == (("True", "Available"), False)
+        assert await world.look_at(STUDIO, "studio") is not None
+        world.identity.error = None
+        world.clock.advance(10)
+        await world.settle()
+        assert world.conditions(STUDIO, "studio")["Ready"] == ("True", "Ready")
+
+    async def test_what_keycloak_refuses_needs_somebody(self, world: World) -> None:
+        world.put(STUDIO, "studio")
+        await world.settle()
+        world.identity.error = IdentityRefused("spec.identity.embedded.passwordPolicy: unknown policy")
+        world.put(STUDIO, "studio", identity={"embedded": {"passwordPolicy": "magic(1)"}})
+        assert await world.look_at(STUDIO, "studio") is not None
+        conditions = world.conditions(STUDIO, "studio")
+        assert conditions["KeycloakReady"] == ("False", "RealmRefused")
+        assert conditions["Stalled"] == ("True", "RealmRefused")
+
+    async def test_no_secret_is_told(self, world: World) -> None:
+        world.put(STUDIO, "studio")
+        await world.settle()
+        realm, access = world.identity.passes[-1]
+        told = json.dumps([world.status(STUDIO, "studio"), world.recorder.events])
+        for secret in (realm.administrator.password, realm.external_client_secret, access.client_secret):
+            assert secret not in told

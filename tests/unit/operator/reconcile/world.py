@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.fakes.cluster import FakeCluster, Lifeline
+from tests.fakes.contents import FakeContents
+from tests.fakes.identity import FakeIdentity
 from tests.fakes.kube import FakeKube
 from tests.fakes.model_service import FakeModelService
 from tests.fakes.recorder import FakeRecorder
@@ -14,11 +16,21 @@ from studio.contract import labels
 from studio.contract.labels import Component
 from studio.kube import ASSISTANT, DEPLOYMENT, JOB, STATEFULSET, STUDIO, Kind, Manifest
 from studio_operator.images import Images
-from studio_operator.reconcile import Reconciler, Settings
+from studio_operator.reconcile import Reconciler, Services, Settings
 from studio_operator.runtime.keys import Key
 
 TEAM = "team"
-IMAGES = Images(operator="operator:1", services="services:1", engine="engine:1", database="pg:1", object_store="s3:1")
+IMAGES = Images(
+    operator="operator:1",
+    services="services:1",
+    engine="engine:1",
+    database="pg:1",
+    object_store="s3:1",
+    event_broker="kafka:1",
+    keycloak="keycloak:1",
+    web_client="web:1",
+    entry_proxy="proxy:1",
+)
 FILES = {"config.yml": "recipe: default.v1\n", "domain.yml": "intents: [greet]\n"}
 # What is random or counted, and so differs between two runs of the same story.
 VOLATILE = ("resourceVersion", "uid", "generation", "creationTimestamp")
@@ -47,6 +59,8 @@ class World:
         self.lifeline = Lifeline(dies_at=dies_at, after=after)
         self.cluster = FakeCluster(self.kube, self.lifeline)
         self.model_service = FakeModelService(self.lifeline)
+        self.contents = FakeContents()
+        self.identity = FakeIdentity()
         self.recorder = FakeRecorder()
         self.clock = TickingClock()
         self.kube.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": TEAM}})
@@ -60,7 +74,8 @@ class World:
             operator_subject="system:serviceaccount:system:studio-operator",
             auto_create_studio=auto_create,
         )
-        self.reconciler = Reconciler(self.cluster, self.model_service, self.recorder, self.clock, settings)
+        services = Services(models=self.model_service, contents=self.contents, identity=self.identity)
+        self.reconciler = Reconciler(self.cluster, services, self.recorder, self.clock, settings)
 
     # What people do.
 

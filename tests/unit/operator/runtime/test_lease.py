@@ -6,9 +6,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from tests.fakes.kube import FakeKube
 
-from studio.kube import LEASE, Conflict, Unavailable
+from studio.kube import LEASE, Conflict, Kind, Manifest, Unavailable
 from studio_operator.runtime.gate import NotLeader, WriteGate
-from studio_operator.runtime.lease import DURATION_SECONDS, HOLD_SECONDS, LeaderElection, LeaseLost
+from studio_operator.runtime.lease import (
+    DURATION_SECONDS,
+    HOLD_SECONDS,
+    RENEW_SECONDS,
+    LeaderElection,
+    LeaseLost,
+)
 
 AWAY = Unavailable(0, "Unreachable", "no route")
 
@@ -60,6 +66,20 @@ async def test_the_first_one_leads(kube: FakeKube) -> None:
     assert lease is not None
     assert lease["spec"]["holderIdentity"] == "one"
     assert lease["spec"]["renewTime"].endswith("Z")
+
+
+async def test_a_lease_whose_answer_came_too_late_is_taken_again(
+    kube: FakeKube, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, create = Contender(kube, "one"), kube.create
+
+    async def slowly(kind: Kind, body: Manifest) -> Manifest:
+        one.time.now += HOLD_SECONDS
+        return await create(kind, body)
+
+    monkeypatch.setattr(kube, "create", slowly)
+    await one.election.acquire()
+    assert one.gate.remaining > RENEW_SECONDS
 
 
 async def test_a_renewal_is_one_write_and_nothing_else(kube: FakeKube) -> None:

@@ -71,7 +71,7 @@ def swapping(newest: RunView, *, serving: str | None = "1") -> ObservedRunning:
 
 def facts(**changes: Any) -> AssistantFacts:
     settings: dict[str, Any] = {"fingerprint": "f2", "training": TRAINED, "running": SERVED} | changes
-    return AssistantFacts("c", "team", generation=3, **settings)
+    return AssistantFacts("c", "team", generation=3, studio="studio", **settings)
 
 
 def not_heard(**changes: Any) -> AssistantFacts:
@@ -217,9 +217,23 @@ TABLE: dict[str, tuple[AssistantFacts, dict[str, tuple[str, str] | None]]] = {
         facts(running=ObservedRunning(serving=run("1"))),
         {"Ready": ("False", "ModelNotFound"), "Available": ANSWERS},
     ),
-    "served while the studio rolls out": (
-        facts(studio_problem=Problem("StudioNotReady", "rolling out", waiting=True)),
-        {"Ready": READY, "StudioReady": ("False", "StudioNotReady")},
+    "served while another part of the studio does not serve": (
+        facts(part_missing=Problem("StudioNotReady", "Studio studio: WebClientReady: 0 of 1 ready", waiting=True)),
+        {
+            "Ready": ("False", "StudioNotReady"),
+            "StudioReady": ("False", "StudioNotReady"),
+            "Available": ANSWERS,
+            "Reconciling": ("True", "StudioNotReady"),
+            "Stalled": None,
+        },
+    ),
+    "bad content says more than a studio that is not whole": (
+        facts(
+            fingerprint=None,
+            content_problem=Problem("BadFileName", "rename it"),
+            part_missing=Problem("StudioNotReady", "WebClientReady", waiting=True),
+        ),
+        {"Ready": ("False", "BadFileName"), "StudioReady": ("False", "StudioNotReady")},
     ),
     "no action server": (
         facts(actions=DOWN),
@@ -240,8 +254,17 @@ TABLE: dict[str, tuple[AssistantFacts, dict[str, tuple[str, str] | None]]] = {
         {
             "Ready": ("False", "InvalidSpec"),
             "Stalled": ("True", "InvalidSpec"),
-            "Available": ("Unknown", "Unknown"),
+            "Available": ("Unknown", "InvalidSpec"),
             "Trained": None,
+        },
+    ),
+    "a Secret that is missing from the beginning": (
+        not_heard(fingerprint=None, spec_problem=Problem("SecretMissing", "there is no Secret channels", waiting=True)),
+        {
+            "Ready": ("False", "SecretMissing"),
+            "Reconciling": ("True", "SecretMissing"),
+            "Available": ("Unknown", "SecretMissing"),
+            "Stalled": None,
         },
     ),
     "unreachable from the beginning": (
@@ -346,7 +369,7 @@ def test_an_invalid_spec_keeps_what_was_known() -> None:
 def test_a_stopped_assistant_shows_no_run() -> None:
     gone = not_heard(studio_problem=Problem("StudioNotFound", "create it"), stopped=True)
     after = status_of(gone, status_of(facts()))
-    assert after.keys() == {"observedGeneration", "conditions", "fingerprint", "model"}
+    assert after.keys() == {"observedGeneration", "studio", "conditions", "fingerprint", "model"}
     assert conditions_of(gone, status_of(facts()))["Available"][0] == "Unknown"
 
 

@@ -17,7 +17,7 @@ DONE = JobHealth(succeeded=True, failed=False, message="")
 FAILED = JobHealth(succeeded=False, failed=True, message="Job migrate failed: BackoffLimitExceeded")
 MIGRATING = JobHealth(succeeded=False, failed=False, message="Job migrate is running")
 ALL = {component: UP for components in PARTS.values() for component in components}
-STORES = dict.fromkeys((Component.DATABASE, Component.OBJECT_STORE), UP)
+STORES = dict.fromkeys((Component.DATABASE, Component.OBJECT_STORE, Component.EVENT_BROKER), UP)
 
 
 def facts(**changes: Any) -> StudioFacts:

@@ -330,6 +330,8 @@ async def test_an_evicted_engine_that_exits_with_0_is_a_loss() -> None:
         stage.end_job(complete=True)
         await until(lambda: stage.job(2))
         assert stage.queue.item.state == "Starting"
+    # Two Jobs of one run, one of them ended: it stays for a while to be looked at.
+    assert stage.job(1)["spec"]["ttlSecondsAfterFinished"] == 3600
 
 
 async def test_a_crash_loop_ends_with_the_engines_words() -> None:

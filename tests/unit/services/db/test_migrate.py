@@ -9,17 +9,20 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from aiokafka import AIOKafkaProducer
 from alembic import autogenerate
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
-from tests.support import postgres
+from tests.support import kafka, postgres
 
 from studio.db import migrate, pool
 from studio.db.identifiers import identifier, literal
 from studio.db.schema import metadata
 from studio.db.scram import verifier
+from studio.events.connection import connection
+from studio.events.errors import EventBrokerUnavailable
 from studio.settings import DatabaseSettings, MigrateSettings
 
 SERVICES = Path(__file__).parents[4] / "services"
@@ -56,7 +59,7 @@ async def test_once_twice_and_at_once(server: postgres.Server, tmp_path: Path) -
     await asyncio.gather(*(migrate.migrate(settings) for _ in range(3)))
     await migrate.migrate(settings)
     studio = settings.database
-    assert await logged_in(studio, "select version_num from alembic_version") == "0002"
+    assert await logged_in(studio, "select version_num from alembic_version") == "0004"
     assert await logged_in(studio, "select count(*) from items") == 0
     trackers = studio.login(name="trackers", user="trackers", password_file=tmp_path / "trackers")
     assert await logged_in(trackers, "select rolcreaterole from pg_roles where rolname = current_user")
@@ -95,6 +98,51 @@ async def test_killed_anywhere_and_run_again(server: postgres.Server, tmp_path: 
     settings = MigrateSettings.from_env(env)
     await migrate.migrate(settings)
     assert await logged_in(settings.database, "select count(*) from items") == 0
+
+
+async def test_keycloak_gets_a_database_of_its_own(server: postgres.Server, tmp_path: Path) -> None:
+    (tmp_path / "keycloak").write_text("keycloak-pass")
+    env = {**environment(server, tmp_path), "KEYCLOAK_PASSWORD_FILE": str(tmp_path / "keycloak")}
+    settings = MigrateSettings.from_env(env)
+    for _ in range(2):
+        await migrate.migrate(settings)
+    login = settings.database.login(name="keycloak", user="keycloak", password_file=tmp_path / "keycloak")
+    assert await logged_in(login, "select pg_get_userbyid(datdba) from pg_database where datname = 'keycloak'") == (
+        "keycloak"
+    )
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await logged_in(settings.database.login(name="keycloak", user="studio", password_file=tmp_path / "studio"), "")
+
+
+@pytest.mark.timeout(180)
+async def test_topics_are_made_once_the_broker_is_there(
+    server: postgres.Server, kafka_server: kafka.KafkaServer, tmp_path: Path
+) -> None:
+    name, broker = kafka.topic_name(), kafka_server.settings()
+    settings = MigrateSettings.from_env({
+        **environment(server, tmp_path),
+        "EVENT_BROKER_SERVERS": broker.servers[0], "EVENT_BROKER_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+        "EVENT_BROKER_FOLDER": str(broker.folder), "EVENT_BROKER_ENGINE_USER": "engine",
+        "EVENTS_TOPIC": name, "EVENTS_PARTITIONS": "2", "MIGRATE_PATIENCE_SECONDS": "90",
+    })  # fmt: skip
+    await asyncio.to_thread(kafka_server.stop)
+    migrating = asyncio.create_task(migrate.migrate(settings))
+    await asyncio.to_thread(kafka_server.start)
+    await migrating
+    await kafka.visible(kafka_server.settings("engine"), name)
+    producer = AIOKafkaProducer(**connection(kafka_server.settings("engine"), client_id="test"))
+    await producer.start()
+    try:
+        assert len(await producer.partitions_for(name)) == 2
+        assert (await producer.send_and_wait(name, b"event")).offset == 0
+    finally:
+        await producer.stop()
+
+
+async def test_a_broker_that_never_comes_is_told(server: postgres.Server, tmp_path: Path) -> None:
+    env = {**environment(server, tmp_path), "EVENT_BROKER_SERVERS": "localhost:1", "MIGRATE_PATIENCE_SECONDS": "1"}
+    with pytest.raises(EventBrokerUnavailable, match="localhost:1 does not answer"):
+        await migrate.migrate(MigrateSettings.from_env(env))
 
 
 async def test_without_a_superuser(server: postgres.Server, tmp_path: Path) -> None:

@@ -1,12 +1,14 @@
 """What the engine is started with."""
 
+from typing import Any
+
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio.contract.model_service import FileDigest, RunTicket, TrackerStore
-from studio.model_service.helper.engine_files import BadCredentials, credentials, endpoints
+from studio.contract.model_service import EventBrokerLogin, FileDigest, RunTicket, TrackerStore
+from studio.model_service.helper.engine_files import BadCredentials, certificates, credentials, endpoints
 from studio.model_service.helper.trackers import verdict
 
 
@@ -91,3 +93,57 @@ def test_trackers(has_table: bool, may_write: bool, connected: bool, words: str)
     report = verdict(has_table=has_table, may_write=may_write, connected=connected)
     assert report.trackers_durable is (words == "")
     assert words in report.message
+
+
+def _publishing(**login: Any) -> RunTicket:
+    broker = EventBrokerLogin(servers=["a:9092", "b:9092"], topic="events", **login)
+    return _ticket().model_copy(update={"event_broker": broker})
+
+
+def _event_broker(ticket: RunTicket) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(endpoints(ticket, application_name="run-1"))["event_broker"]
+    return found
+
+
+def test_events_go_to_one_partition_for_each_conversation() -> None:
+    assert _event_broker(_publishing(security_protocol="PLAINTEXT")) == {
+        "type": "kafka",
+        "url": "a:9092,b:9092",
+        "topic": "events",
+        "partition_by_sender": True,
+        "client_id": "run-1",
+        "queue_size": 10_000,
+        "security_protocol": "PLAINTEXT",
+    }
+
+
+def test_events_with_a_password() -> None:
+    login = {"sasl_mechanism": "SCRAM-SHA-512", "username": "engine", "password": "${HOME} #x"}
+    content = _event_broker(_publishing(security_protocol="SASL_PLAINTEXT", **login))
+    assert content["security_protocol"] == "SASL_PLAINTEXT"
+    assert content["sasl_mechanism"] == "SCRAM-SHA-512"
+    assert (content["sasl_username"], content["sasl_password"]) == ("engine", "${HOME} #x")
+    assert not [option for option in content if option.startswith("ssl_")]
+
+
+def test_events_over_tls_name_the_files_that_are_written() -> None:
+    ticket = _publishing(security_protocol="SSL", ca="CA", certificate="CERTIFICATE", key="KEY")
+    content = _event_broker(ticket)
+    assert content["ssl_check_hostname"] is True
+    assert certificates(ticket) == {
+        content["ssl_cafile"]: "CA",
+        content["ssl_certfile"]: "CERTIFICATE",
+        content["ssl_keyfile"]: "KEY",
+    }
+
+
+def test_without_an_authority_of_its_own_the_systems_is_trusted() -> None:
+    ticket = _publishing(security_protocol="SASL_SSL", sasl_mechanism="PLAIN", username="u", password="p")
+    assert not {"ssl_cafile", "ssl_certfile", "ssl_keyfile"} & set(_event_broker(ticket))
+    assert certificates(ticket) == {}
+
+
+def test_a_ticket_of_an_orchestrator_that_knows_no_events() -> None:
+    old = _ticket().model_dump(mode="json", exclude={"event_broker"})
+    ticket = RunTicket.model_validate(old)
+    assert "event_broker" not in yaml.safe_load(endpoints(ticket, application_name="run-1"))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -12,7 +13,7 @@ from tests.unit.services.orchestrators.models import model
 from tests.unit.services.orchestrators.world import PROCESS, UID, World, desired_running
 
 from studio.contract import labels, names
-from studio.contract.model_service import DesiredRunning, EnginePod, TrackerStore
+from studio.contract.model_service import DesiredRunning, EnginePod, RunTicket, TrackerStore
 from studio.kube import Forbidden, Unavailable
 from studio.kube.kinds import SERVICE
 from studio.model_service.orchestrators import registry
@@ -22,6 +23,7 @@ from studio.model_service.orchestrators.running.loop import Loop
 from studio.model_service.orchestrators.running.process import build, reconciling
 from studio.model_service.orchestrators.running.reconciler import Reconciler
 from studio.model_service.queue import CHANGES_CHANNEL, Lease
+from studio.settings import EngineEventsSettings, EventBrokerSettings
 
 PATH = "/v1/assistants/concierge"
 
@@ -275,6 +277,31 @@ async def test_start_and_report(studio: World, reconciler: Reconciler, trackers:
     status, problem = await helper("POST", f"{base}/start")
     assert (status, "replaced by attempt 2" in problem["detail"]) == (409, True)
     assert (await put(studio))["trackers_durable"] is None
+
+
+async def test_a_ticket_carries_the_login_of_the_engines_as_it_is_now(
+    world: World, reconciler: Reconciler, trackers: FakeTrackers, tmp_path: Path
+) -> None:
+    broker = EventBrokerSettings(("broker:9092",), tmp_path, "SASL_PLAINTEXT", "PLAIN", "engine")
+    events = EngineEventsSettings(broker, "studio-events")
+    app, _ = build(world.made, world.store, trackers, world.access("run"), PROCESS, events=events)  # type: ignore[arg-type]
+    async with serving(app) as world.base:
+        await put(world)
+        await add_model(world, 1)
+        await reconciler.reconcile(UID)
+        lease = await make_ready(world, "c0")
+        helper = world.helper(names.job(lease.item.id, 1), "run")
+        path = f"/v1/runs/{lease.item.id}/attempts/1/start"
+        status, problem = await helper("POST", path)
+        assert (status, "add the key `password`" in problem["detail"]) == (503, True)
+        for password in ("old", "new"):
+            (tmp_path / "password").write_text(password)
+            status, ticket = await helper("POST", path)
+            assert status == 200
+            login = RunTicket.model_validate(ticket).event_broker
+            assert login is not None
+            assert (login.servers, login.topic, login.username) == (["broker:9092"], "studio-events", "engine")
+            assert login.password == password
 
 
 async def test_removal(studio: World, kube: FakeKube, reconciler: Reconciler, trackers: FakeTrackers) -> None:

@@ -90,6 +90,8 @@ def test_other_limits_take_a_new_run_and_other_fingerprints_do_not() -> None:
     for change in (
         {"engine": EnginePod(image="engine:1", resources={"limits": {"memory": "3Gi"}})},
         {"credentials": "channels"},
+        {"credentials_digest": "1"},
+        {"licence_digest": "1"},
         {"actions_url": "http://actions:5055/webhook"},
     ):
         assert wanted_of(desired.model_copy(update=change), model(1)) != one

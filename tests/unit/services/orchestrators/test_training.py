@@ -455,6 +455,7 @@ async def test_who_may_do_what(studio: World) -> None:
     await claim(studio)
     attempt = f"/v1/trainings/{item_id}/attempts/1"
     right, wrong = studio.helper(names.job(item_id, 1)), studio.helper(names.job(item_id, 12))
+    backend = studio.client("system:serviceaccount:ns:studio-backend")
     for client, method, path, expected in (
         (Client(studio.session, studio.base, None), "GET", "/v1/trainings", 401),
         (studio.consumer(), "GET", "/v1/trainings", 403),
@@ -464,6 +465,15 @@ async def test_who_may_do_what(studio: World) -> None:
         (wrong, "POST", f"{attempt}/fetch", 403),
         (studio.helper(names.job(item_id, 1), "run"), "POST", f"{attempt}/fetch", 403),
         (right, "PUT", PATH, 403),
+        (backend, "GET", "/v1/trainings", 200),
+        (backend, "GET", f"/v1/trainings/{item_id}", 200),
+        (backend, "GET", "/v1/models?assistant=concierge", 200),
+        (backend, "PUT", PATH, 403),
+        (backend, "DELETE", f"{PATH}?uid={UID}", 403),
+        (backend, "GET", "/v1/changes", 403),
+        (backend, "PUT", f"{attempt}/log", 403),
+        (backend, "POST", f"{attempt}/fetch", 403),
+        (right, "GET", f"/v1/trainings/{item_id}/log/events", 403),
     ):
         status, problem = await client(method, path)
         assert status == expected, (path, problem)

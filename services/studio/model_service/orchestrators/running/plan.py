@@ -145,8 +145,8 @@ def wanted_of(desired: DesiredRunning, model: Model) -> Wanted:
     """What should run, with the digest of everything whose change takes a new run."""
     spec = specification(desired, model)
     told = {key: spec[key] for key in ("engine", "credentials", "actions_url")}
-    if desired.credentials_digest is not None:
-        told["credentials_digest"] = desired.credentials_digest
+    # A digest that was not told is left out, so that no run changes because its message has learnt a field.
+    told |= {key: spec[key] for key in ("credentials_digest", "licence_digest") if spec[key] is not None}
     return Wanted(model.version, digest(told))
 
 

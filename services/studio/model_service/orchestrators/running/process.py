@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 import asyncpg
 from fastapi import FastAPI
 
+from studio.events.engines import engine_login
 from studio.kube import Kube
 from studio.model_service.orchestrators import registry
 from studio.model_service.orchestrators.changes import ChangeStream
@@ -17,7 +18,7 @@ from studio.model_service.orchestrators.running.routes import routes
 from studio.model_service.orchestrators.running.service import RunningService
 from studio.model_service.orchestrators.running.trackers import Trackers
 from studio.model_service.queue import CHANGES_CHANNEL
-from studio.settings import ProcessSettings, RunningOrchestratorSettings
+from studio.settings import EngineEventsSettings, ProcessSettings, RunningOrchestratorSettings
 from studio.storage.port import ObjectStore
 from studio.storage.s3 import S3Store
 
@@ -25,7 +26,13 @@ KINDS = frozenset({"run"})
 
 
 def build(
-    made: Connections, store: ObjectStore, trackers: Trackers, access: Access, process: ProcessSettings
+    made: Connections,
+    store: ObjectStore,
+    trackers: Trackers,
+    access: Access,
+    process: ProcessSettings,
+    *,
+    events: EngineEventsSettings | None = None,
 ) -> tuple[FastAPI, ChangeStream]:
     """The app and its change stream."""
 
@@ -33,7 +40,9 @@ def build(
         await made.pool.fetchval("select 1")
         await store.ensure_bucket()
 
-    service = RunningService(made.pool, store, trackers, studio=process.studio, namespace=process.namespace)
+    service = RunningService(
+        made.pool, store, trackers, studio=process.studio, namespace=process.namespace, events=events
+    )
     changes = ChangeStream(KINDS, everybody=lambda: registry.names(made.pool))
     app = create_app(
         title="Running orchestrator", version=process.version, access=access, health=Health(made.pool, check)
@@ -56,7 +65,9 @@ def reconciling(pool: asyncpg.Pool, kube: Kube, trackers: Trackers, process: Pro
 
 
 async def run(settings: RunningOrchestratorSettings) -> None:
-    """Serve and reconcile until a signal."""
+    """Serve and reconcile until a signal. Raises SettingsError for a login of the engines that lacks a file."""
+    if settings.events:
+        engine_login(settings.events)
     async with AsyncExitStack() as stack:
         kube = await Kube.connect(user_agent="studio-running-orchestrator")
         stack.push_async_callback(kube.close)
@@ -69,6 +80,7 @@ async def run(settings: RunningOrchestratorSettings) -> None:
             trackers,
             access("run", settings.process, settings.auth, issuer),
             settings.process,
+            events=settings.events,
         )
         loop = reconciling(made.pool, kube, trackers, settings.process)
         to_changes = await listening(stack, made, CHANGES_CHANNEL)

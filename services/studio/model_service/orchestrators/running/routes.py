@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from pydantic import AwareDatetime
 
 from studio.contract.model_service import (
     DesiredRunning,
@@ -14,7 +15,7 @@ from studio.contract.model_service import (
 )
 from studio.model_service.orchestrators.changes import ChangeStream
 from studio.model_service.orchestrators.common import add_common_routes
-from studio.model_service.orchestrators.http import Helper, Operator, Refused
+from studio.model_service.orchestrators.http import Helper, Operator, Reader, Refused
 from studio.model_service.orchestrators.registry import Removing
 from studio.model_service.orchestrators.running.service import RunningService
 
@@ -44,16 +45,19 @@ def _assistants(router: APIRouter, service: RunningService) -> None:
 def _runs(router: APIRouter, service: RunningService) -> None:
     @router.get("/runs")
     async def get_runs(
-        _: Operator,
-        assistant: str | None = None,
+        _: Reader,
+        assistant: Annotated[list[str] | None, Query()] = None,
         state: RunState | None = None,
+        before: AwareDatetime | None = None,
+        before_id: str = "",
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> list[RunView]:
-        """Runs, newest first."""
-        return await service.runs(assistant=assistant, state=state, limit=limit)
+        """Runs, newest first; with `before` and `before_id` those that follow a place of this list."""
+        place = (before, before_id) if before else None
+        return await service.runs(assistants=assistant, state=state, before=place, limit=limit)
 
     @router.get("/runs/{id}")
-    async def get_run(_: Operator, id: str) -> RunView:  # noqa: A002
+    async def get_run(_: Reader, id: str) -> RunView:  # noqa: A002
         """One run."""
         return await service.run(id)
 

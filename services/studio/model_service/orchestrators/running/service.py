@@ -4,6 +4,7 @@ import asyncpg
 
 from studio.contract.model_service import (
     DesiredRunning,
+    EventBrokerLogin,
     FileDigest,
     ObservedRunning,
     Removal,
@@ -12,6 +13,7 @@ from studio.contract.model_service import (
     RunTicket,
     RunView,
 )
+from studio.events.engines import engine_login
 from studio.model_service import queue
 from studio.model_service.items import Item
 from studio.model_service.orchestrators import ending, registry
@@ -21,6 +23,8 @@ from studio.model_service.orchestrators.registry import Assistant, Model
 from studio.model_service.orchestrators.running.plan import target
 from studio.model_service.orchestrators.running.trackers import Trackers
 from studio.model_service.orchestrators.views import model_view, run_view
+from studio.model_service.queue import Place
+from studio.settings import EngineEventsSettings, SettingsError
 from studio.storage.port import ObjectStore
 
 TICKET_SECONDS = 900
@@ -33,10 +37,18 @@ class RunningService(ItemService):
     kind = "run"
 
     def __init__(
-        self, pool: asyncpg.Pool, store: ObjectStore, trackers: Trackers, *, studio: str, namespace: str
+        self,
+        pool: asyncpg.Pool,
+        store: ObjectStore,
+        trackers: Trackers,
+        *,
+        studio: str,
+        namespace: str,
+        events: EngineEventsSettings | None = None,
     ) -> None:
         super().__init__(pool, store, studio=studio, namespace=namespace)
         self._trackers = trackers
+        self._events = events
 
     async def put_assistant(self, desired: DesiredRunning) -> ObservedRunning:
         """Remember what is wanted and tell what is there; the reconciler does the rest."""
@@ -78,10 +90,12 @@ class RunningService(ItemService):
             return ending.told(active, waiting=waiting)
         return Removal(gone=False, message="cleaning up the Service and the conversations", waiting_seconds=waiting)
 
-    async def runs(self, *, assistant: str | None, state: str | None, limit: int) -> list[RunView]:
+    async def runs(
+        self, *, assistants: list[str] | None, state: str | None, before: Place | None, limit: int
+    ) -> list[RunView]:
         """Runs, newest first."""
         async with self._pool.acquire() as conn:
-            found = await queue.search(conn, "run", assistant, state, limit)
+            found = await queue.search(conn, "run", assistants=assistants, state=state, before=before, limit=limit)
             known = {each.uid: each for each in await registry.assistants(conn)}
         return [run_view(item, known.get(item.uid)) for item in found]
 
@@ -107,7 +121,17 @@ class RunningService(ItemService):
             members=model.members,
             tracker_store=await self._trackers.ensure(item.uid),
             actions_url=item.spec.get("actions_url"),
+            event_broker=self._event_broker(),
         )
+
+    def _event_broker(self) -> EventBrokerLogin | None:
+        """The files are read for each ticket, because Secrets rotate."""
+        if self._events is None:
+            return None
+        try:
+            return engine_login(self._events)
+        except (SettingsError, OSError) as error:
+            raise Refused(503, f"the engines' login to the event broker: {error}") from error
 
     async def report(self, item_id: str, attempt: int, report: RunReport) -> None:
         """Remember what the helper found out about its engine."""

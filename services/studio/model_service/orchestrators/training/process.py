@@ -16,6 +16,7 @@ from studio.model_service.orchestrators.orchestrator import (
     every,
     listening,
 )
+from studio.model_service.orchestrators.training.live_log import LiveLog
 from studio.model_service.orchestrators.training.routes import routes
 from studio.model_service.orchestrators.training.service import TrainingService
 from studio.model_service.queue import CHANGES_CHANNEL
@@ -28,7 +29,7 @@ KINDS = frozenset({"training", "model"})
 
 
 def build(
-    made: Connections, store: ObjectStore, access: Access, process: ProcessSettings
+    made: Connections, store: ObjectStore, access: Access, process: ProcessSettings, kube: Kube | None = None
 ) -> tuple[FastAPI, TrainingService, ChangeStream]:
     """The app and what works behind it."""
 
@@ -41,7 +42,7 @@ def build(
     app = create_app(
         title="Training orchestrator", version=process.version, access=access, health=Health(made.pool, check)
     )
-    app.include_router(routes(service, changes))
+    app.include_router(routes(service, changes, LiveLog(kube, namespace=process.namespace)))
     return app, service, changes
 
 
@@ -55,7 +56,7 @@ async def run(settings: TrainingOrchestratorSettings) -> None:
         made = await stack.enter_async_context(connections(settings.database, application_name="training-orchestrator"))
         store = S3Store.open(settings.storage)
         app, service, changes = build(
-            made, store, access("training", settings.process, settings.auth, kube), settings.process
+            made, store, access("training", settings.process, settings.auth, kube), settings.process, kube
         )
         listener = await listening(stack, made, CHANGES_CHANNEL)
         background = await stack.enter_async_context(Background())

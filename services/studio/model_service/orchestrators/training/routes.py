@@ -1,8 +1,10 @@
 """The HTTP API of the training orchestrator."""
 
+from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import AwareDatetime, Field
 
 from studio.contract.model_service import (
     DesiredTraining,
@@ -15,10 +17,12 @@ from studio.contract.model_service import (
     UploadRequest,
     UploadTicket,
 )
+from studio.http import streams
 from studio.model_service.orchestrators.changes import ChangeStream
 from studio.model_service.orchestrators.common import add_common_routes
-from studio.model_service.orchestrators.http import Helper, Operator, Refused
+from studio.model_service.orchestrators.http import Helper, Operator, Reader, Refused
 from studio.model_service.orchestrators.registry import Removing
+from studio.model_service.orchestrators.training.live_log import LiveLog
 from studio.model_service.orchestrators.training.service import TrainingService
 
 FINGERPRINT = r"^[0-9a-f]{64}$"
@@ -28,14 +32,22 @@ class TrainingRequest(Message):
     """POST /v1/trainings: train the wanted content of an assistant by hand."""
 
     assistant: str
+    who: str = Field(default="", description="the person on whose behalf it is asked; without it whoever asks")
 
 
-def routes(service: TrainingService, changes: ChangeStream) -> APIRouter:
+class Cancellation(Message):
+    """POST /v1/trainings/{id}/cancel: end a training."""
+
+    who: str = Field(default="", description="as in TrainingRequest")
+
+
+def routes(service: TrainingService, changes: ChangeStream, live_log: LiveLog) -> APIRouter:
     """All routes of the API."""
     router = APIRouter(prefix="/v1")
     add_common_routes(router, service, changes)
     _assistants(router, service)
     _trainings(router, service)
+    _logs(router, service, changes, live_log)
     _attempts(router, service)
     return router
 
@@ -66,28 +78,53 @@ def _assistants(router: APIRouter, service: TrainingService) -> None:
 def _trainings(router: APIRouter, service: TrainingService) -> None:
     @router.get("/trainings")
     async def get_trainings(
-        _: Operator,
-        assistant: str | None = None,
+        _: Reader,
+        assistant: Annotated[list[str] | None, Query()] = None,
         state: TrainingState | None = None,
+        before: AwareDatetime | None = None,
+        before_id: str = "",
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> list[TrainingView]:
-        """Trainings, newest first."""
-        return await service.trainings(assistant=assistant, state=state, limit=limit)
+        """Trainings, newest first; with `before` and `before_id` those that follow a place of this list."""
+        place = (before, before_id) if before else None
+        return await service.trainings(assistants=assistant, state=state, before=place, limit=limit)
 
     @router.post("/trainings", status_code=201)
-    async def post_training(who: Operator, request: TrainingRequest) -> TrainingView:
+    async def post_training(who: Reader, request: TrainingRequest) -> TrainingView:
         """Train by hand, also what failed before."""
-        return await service.request_by_hand(request.assistant, who.subject)
+        return await service.request_by_hand(request.assistant, request.who or who.subject)
 
     @router.get("/trainings/{id}")
-    async def get_training(_: Operator, id: str) -> TrainingView:  # noqa: A002
+    async def get_training(_: Reader, id: str) -> TrainingView:  # noqa: A002
         """One training."""
         return await service.training(id)
 
     @router.post("/trainings/{id}/cancel")
-    async def cancel(who: Operator, id: str) -> TrainingView:  # noqa: A002
+    async def cancel(who: Reader, id: str, request: Cancellation | None = None) -> TrainingView:  # noqa: A002
         """End a training."""
-        return await service.cancel(id, who.subject)
+        return await service.cancel(id, (request and request.who) or who.subject)
+
+
+def _logs(router: APIRouter, service: TrainingService, changes: ChangeStream, live_log: LiveLog) -> None:
+    @router.get("/trainings/{id}/log/events", response_class=Response, responses=streams.STREAM)
+    async def follow_log(
+        _: Reader,
+        request: Request,
+        id: str,  # noqa: A002
+        last_event_id: Annotated[str | None, Header()] = None,
+    ) -> Response:
+        """The log as server-sent events, live while the training runs: `line`, then `end` with the final state."""
+        item = await service.item(id)
+        closing = request.app.state.closing
+
+        async def events() -> AsyncIterator[str]:
+            with changes.subscribe() as subscription:
+                async for event in live_log.events(
+                    lambda: service.item(item.id), service.archived, last_event_id, subscription, closing
+                ):
+                    yield event
+
+        return streams.event_stream(events())
 
 
 def _attempts(router: APIRouter, service: TrainingService) -> None:

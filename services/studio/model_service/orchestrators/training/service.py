@@ -25,6 +25,7 @@ from studio.model_service.orchestrators.training.removal import remove
 from studio.model_service.orchestrators.training.requests import request_training
 from studio.model_service.orchestrators.training.retention import prune_contents
 from studio.model_service.orchestrators.views import model_view, training_view
+from studio.model_service.queue import Place
 
 TICKET_SECONDS = 900
 CONTENT_UPLOAD_SECONDS = 3600
@@ -137,10 +138,15 @@ class TrainingService(ItemService):
                 )
             return (await self._views(conn, [item]))[0]
 
-    async def trainings(self, *, assistant: str | None, state: str | None, limit: int) -> list[TrainingView]:
+    async def trainings(
+        self, *, assistants: list[str] | None, state: str | None, before: Place | None, limit: int
+    ) -> list[TrainingView]:
         """Trainings, newest first."""
         async with self._pool.acquire() as conn:
-            return await self._views(conn, await queue.search(conn, "training", assistant, state, limit))
+            return await self._views(
+                conn,
+                await queue.search(conn, "training", assistants=assistants, state=state, before=before, limit=limit),
+            )
 
     async def training(self, item_id: str) -> TrainingView:
         """One training."""

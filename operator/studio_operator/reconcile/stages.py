@@ -1,0 +1,144 @@
+"""The order in which a Studio comes up: stores, then the migration, then everything that needs both."""
+
+from dataclasses import dataclass
+
+from studio.kube import (
+    CONFIGMAP,
+    DEPLOYMENT,
+    HTTPROUTE,
+    INGRESS,
+    JOB,
+    ROLEBINDING,
+    SERVICE,
+    SERVICEACCOUNT,
+    STATEFULSET,
+    Manifest,
+)
+from studio.kube.errors import Forbidden, Invalid, NotFound
+from studio_operator.components import (
+    backend,
+    database,
+    entry_proxy,
+    event_broker,
+    exposure,
+    ingestion,
+    keycloak,
+    migration,
+    object_store,
+    running_consumer,
+    running_orchestrator,
+    secrets,
+    service_accounts,
+    training_consumer,
+    training_orchestrator,
+    web_client,
+)
+from studio_operator.components.context import StudioContext
+from studio_operator.ports import Cluster
+from studio_operator.reconcile import secrets as generated
+from studio_operator.reconcile.apply import Conflict, Vanishing, apply_all, owned_by, prune
+from studio_operator.reconcile.secrets import SecretProblem
+from studio_operator.status.health import JobHealth, job, workload
+
+STORES = (database, object_store, event_broker)
+# Those that take longest to start come first.
+SERVICES = (
+    keycloak,
+    training_orchestrator,
+    running_orchestrator,
+    training_consumer,
+    running_consumer,
+    backend,
+    ingestion,
+    web_client,
+    entry_proxy,
+)
+PRUNED = (CONFIGMAP, DEPLOYMENT, STATEFULSET, JOB, SERVICE, INGRESS, ROLEBINDING, SERVICEACCOUNT)
+
+
+@dataclass
+class Outcome:
+    """What the apply step found out on its way."""
+
+    migration: JobHealth | None = None
+    problem: tuple[str, str] | None = None
+    vanishing: bool = False
+    # Every gate was open: all there should be was applied.
+    complete: bool = False
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Brings the children of a Studio to what they should be."""
+
+    _cluster: Cluster
+
+    async def apply(self, resource: Manifest, context: StudioContext) -> Outcome:
+        """As far as the gates are open."""
+        outcome = Outcome()
+        try:
+            await self._apply(resource, await self._with_secrets(context), outcome)
+        except Conflict as conflict:
+            outcome.problem = ("Conflict", str(conflict))
+        except SecretProblem as problem:
+            outcome.problem = (problem.reason, str(problem))
+        except (Forbidden, Invalid) as refusal:
+            outcome.problem = ("ApplyRefused", f"the API server refused an object of this Studio: {refusal.message}")
+        except Vanishing:
+            outcome.vanishing = True
+        return outcome
+
+    async def _with_secrets(self, context: StudioContext) -> StudioContext:
+        digests = await generated.ensure(self._cluster, context.namespace, secrets.required(context))
+        digests |= await generated.check(self._cluster, context.namespace, secrets.referenced(context))
+        return context.with_digests(digests)
+
+    async def _apply(self, resource: Manifest, context: StudioContext, outcome: Outcome) -> None:
+        accounts = service_accounts.objects(context)
+        stores = [body for component in STORES for body in component.objects(context)]
+        await apply_all(self._cluster, resource, [*accounts, *stores])
+        if not self._stores_ready(context):
+            return
+        migrations = migration.objects(context)
+        await apply_all(self._cluster, resource, migrations)
+        outcome.migration = self._migration_health(migrations)
+        if not outcome.migration.succeeded:
+            return
+        services = [body for component in SERVICES for body in component.objects(context)]
+        services += exposure.ingress(context)
+        await apply_all(self._cluster, resource, services)
+        # Only a complete picture may prune: what a closed gate holds back is not unwanted.
+        await prune(self._cluster, resource, [*accounts, *stores, *migrations, *services], PRUNED)
+        outcome.complete = True
+        await self._apply_route(resource, context, outcome)
+
+    async def _apply_route(self, resource: Manifest, context: StudioContext, outcome: Outcome) -> None:
+        """A kind that a cluster may lack cannot be watched, so it is looked up in each pass."""
+        routes = exposure.route(context)
+        if not routes:
+            await self._remove_route(resource, context)
+            return
+        try:
+            await apply_all(self._cluster, resource, routes)
+        except NotFound:
+            remedy = "install the Gateway API, or use spec.ingress"
+            unknown = "this cluster does not know HTTPRoute (gateway.networking.k8s.io/v1)"
+            outcome.problem = ("GatewayMissing", f"spec.gateway: {unknown}: {remedy}")
+
+    async def _remove_route(self, resource: Manifest, context: StudioContext) -> None:
+        name = context.child(exposure.COMPONENT)
+        live = await self._cluster.get(HTTPROUTE, context.namespace, name)
+        if live is not None and owned_by(live, resource):
+            await self._cluster.delete(HTTPROUTE, context.namespace, name, uid=live["metadata"]["uid"])
+
+    def _stores_ready(self, context: StudioContext) -> bool:
+        return all(
+            workload(self._cluster.cached(STATEFULSET, context.namespace, body["metadata"]["name"]), name="").available
+            for component in STORES
+            for body in component.objects(context)
+            if body["kind"] == "StatefulSet"
+        )
+
+    def _migration_health(self, migrations: list[Manifest]) -> JobHealth:
+        metadata = next(body["metadata"] for body in migrations if body["kind"] == "Job")
+        return job(self._cluster.cached(JOB, metadata["namespace"], metadata["name"]), name=metadata["name"])

@@ -1,0 +1,1 @@
+"""The conversation store as people see it: queries, annotations, deletion, dead letters."""

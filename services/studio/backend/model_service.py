@@ -1,0 +1,112 @@
+"""What the back end asks of the orchestrators, and what their answers mean to people."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
+
+from studio.backend.models.trainings import Run, TrainedModel, Training
+from studio.contract.model_service import ModelView
+from studio.http.problems import Refused
+from studio.model_service.orchestrator_client import OrchestratorClient, OrchestratorError
+from studio.model_service.orchestrator_client import Refused as OrchestratorRefused
+
+Answer = TypeVar("Answer")
+
+# What an orchestrator refuses with these is about the request of the person; anything else is about us.
+_PASSED_ON = frozenset({404, 409, 422})
+_TRAININGS = TypeAdapter(list[Training])
+_RUNS = TypeAdapter(list[Run])
+_MODELS = TypeAdapter(list[ModelView])
+_TRAINING = TypeAdapter(Training)
+
+Place = tuple[datetime, str]
+
+
+def refusal(error: OrchestratorError) -> Refused:
+    """The answer to a person whose request an orchestrator did not do."""
+    if isinstance(error, OrchestratorRefused) and error.status in _PASSED_ON:
+        return Refused(error.status, error.detail)
+    return Refused(503, f"the model service cannot do this now: {error}")
+
+
+class ModelService:
+    """Both orchestrators. Methods raise Refused."""
+
+    def __init__(self, training: OrchestratorClient, running: OrchestratorClient) -> None:
+        self._training = training
+        self._running = running
+
+    async def trainings(
+        self, *, assistants: Sequence[str] | None, state: str | None, limit: int, before: Place | None
+    ) -> list[Training]:
+        """Trainings of some assistants (None: all), newest first, those before a place."""
+        return await self._get(self._training, "/v1/trainings", _TRAININGS, _query(assistants, state, limit, before))
+
+    async def runs(
+        self, *, assistants: Sequence[str] | None, limit: int, before: Place | None = None, state: str | None = None
+    ) -> list[Run]:
+        """The same of runs."""
+        return await self._get(self._running, "/v1/runs", _RUNS, _query(assistants, state, limit, before))
+
+    async def training(self, id: str) -> Training:  # noqa: A002
+        """One training."""
+        return await self._get(self._training, f"/v1/trainings/{id}", _TRAINING)
+
+    async def request_training(self, assistant: str, who: str) -> Training:
+        """Train what an assistant wants, by hand."""
+        return await self._post("/v1/trainings", {"assistant": assistant, "who": who})
+
+    async def cancel_training(self, id: str, who: str) -> Training:  # noqa: A002
+        """End a training."""
+        return await self._post(f"/v1/trainings/{id}/cancel", {"who": who})
+
+    async def models(self, assistant: str) -> list[TrainedModel]:
+        """The models of an assistant that exists, newest first, and which one answers."""
+        try:
+            found = await self._get(self._training, "/v1/models", _MODELS, {"assistant": assistant})
+        except Refused as refused:
+            if refused.status == HTTPStatus.NOT_FOUND:
+                return []  # the operator has told the orchestrator nothing of it yet
+            raise
+        runs = await self.runs(assistants=[assistant], limit=50)
+        serving = next((run.model_version for run in runs if run.serving), None)
+        return [TrainedModel(**model.model_dump(), active=model.version == serving) for model in found]
+
+    @asynccontextmanager
+    async def log(self, id: str, last_event_id: str | None) -> AsyncIterator[AsyncIterator[bytes]]:  # noqa: A002
+        """The log of a training as server-sent events."""
+        headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
+        try:
+            async with self._training.stream(f"/v1/trainings/{id}/log/events", headers) as chunks:
+                yield chunks
+        except OrchestratorError as error:
+            raise refusal(error) from error
+
+    async def _get(
+        self, client: OrchestratorClient, path: str, answer: TypeAdapter[Answer], query: Any = None
+    ) -> Answer:
+        try:
+            return answer.validate_json(await client.get(path, query))
+        except OrchestratorError as error:
+            raise refusal(error) from error
+
+    async def _post(self, path: str, body: dict[str, Any]) -> Training:
+        try:
+            return _TRAINING.validate_json(await self._training.post_json(path, body))
+        except OrchestratorError as error:
+            raise refusal(error) from error
+
+
+def _query(
+    assistants: Sequence[str] | None, state: str | None, limit: int, before: Place | None
+) -> list[tuple[str, str]]:
+    query = [("limit", str(limit))] + [("assistant", name) for name in assistants or []]
+    if state is not None:
+        query.append(("state", state))
+    if before is not None:
+        query += [("before", before[0].isoformat()), ("before_id", before[1])]
+    return query

@@ -1,0 +1,121 @@
+"""Trainings with their logs, and runs."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Annotated
+
+import structlog
+from fastapi import APIRouter, Query, Request, Response
+
+from studio.backend import audit, cursors
+from studio.backend.access import Caller, may
+from studio.backend.authorisation import Operation
+from studio.backend.models.common import AssistantName, Page
+from studio.backend.models.trainings import Run, Training
+from studio.backend.routes import parameters
+from studio.backend.routes.assistants import STREAM_SECONDS
+from studio.backend.services import Services
+from studio.contract.model_service import TrainingState
+from studio.http import streams
+from studio.http.problems import Refused
+
+log = structlog.get_logger(__name__)
+
+Read = Annotated[Caller, may(Operation.TRAININGS_READ)]
+Ask = Annotated[Caller, may(Operation.TRAININGS_REQUEST)]
+Cancel = Annotated[Caller, may(Operation.TRAININGS_CANCEL)]
+ReadLogs = Annotated[Caller, may(Operation.LOGS_READ)]
+ReadRuns = Annotated[Caller, may(Operation.RUNS_READ)]
+
+
+def routes(services: Services) -> APIRouter:
+    """The routes."""
+    router = APIRouter(tags=["trainings"])
+    model_service = services.model_service
+
+    @router.get("/trainings")
+    async def list_trainings(
+        caller: Read,
+        assistant: Annotated[AssistantName | None, Query()] = None,
+        state: TrainingState | None = None,
+        limit: parameters.Limit = 50,
+        cursor: parameters.Cursor = None,
+    ) -> Page[Training]:
+        """Trainings, newest first, with their places in the queue."""
+        before = cursors.at_name(cursor) if cursor else None
+        wanted = _assistants(caller, assistant)
+        if wanted == []:
+            return Page(items=[])
+        items = await model_service.trainings(assistants=wanted, state=state, limit=limit + 1, before=before)
+        return cursors.page(items, limit, lambda last: (last.requested_at, last.id))
+
+    @router.get("/trainings/{id}")
+    async def get_training(caller: Read, id: parameters.TrainingId) -> Training:  # noqa: A002
+        """One training."""
+        return await _own(services, caller, id)
+
+    @router.post("/assistants/{assistant}/trainings", status_code=201)
+    async def request_training(caller: Ask, assistant: parameters.Assistant) -> Training:
+        """Train by hand, also what failed before."""
+        await services.assistants.one(assistant)
+        async with audit.recorded(services.engine, caller, assistant):
+            return await model_service.request_training(assistant, caller.person.username)
+
+    @router.post("/trainings/{id}/cancel")
+    async def cancel_training(caller: Cancel, id: parameters.TrainingId) -> Training:  # noqa: A002
+        """End a training."""
+        await _own(services, caller, id)
+        async with audit.recorded(services.engine, caller, id):
+            return await model_service.cancel_training(id, caller.person.username)
+
+    @router.get("/trainings/{id}/log", response_class=Response, responses=streams.STREAM)
+    async def training_log(
+        caller: ReadLogs, request: Request, id: parameters.TrainingId, last_event_id: parameters.LastEventId = None  # noqa: A002
+    ) -> Response:  # fmt: skip
+        """The log, live while the training runs: events `line`, then `end`."""
+        await _own(services, caller, id)
+        stack = AsyncExitStack()
+        chunks = await stack.enter_async_context(model_service.log(id, last_event_id))
+        pieces = streams.limited(chunks, request.app.state.closing, seconds=STREAM_SECONDS)
+        return streams.event_stream(_relayed(stack, pieces))
+
+    @router.get("/runs", tags=["runs"])
+    async def list_runs(
+        caller: ReadRuns,
+        assistant: Annotated[AssistantName | None, Query()] = None,
+        limit: parameters.Limit = 50,
+        cursor: parameters.Cursor = None,
+    ) -> Page[Run]:
+        """Runs, newest first."""
+        before = cursors.at_name(cursor) if cursor else None
+        wanted = _assistants(caller, assistant)
+        if wanted == []:
+            return Page(items=[])
+        items = await model_service.runs(assistants=wanted, limit=limit + 1, before=before)
+        return cursors.page(items, limit, lambda last: (last.requested_at, last.id))
+
+    return router
+
+
+def _assistants(caller: Caller, assistant: str | None) -> list[str] | None:
+    """The assistants to ask for: none at all for one that the caller does not see, None for all."""
+    if assistant is not None:
+        return [assistant] if caller.scope.sees(assistant) else []
+    return None if caller.scope.assistants is None else sorted(caller.scope.assistants)
+
+
+async def _own(services: Services, caller: Caller, id: str) -> Training:  # noqa: A002
+    found = await services.model_service.training(id)
+    if not caller.scope.sees(found.assistant):
+        raise Refused(404, f"there is no training {id}")
+    return found
+
+
+async def _relayed(stack: AsyncExitStack, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The pieces; a stream that breaks off ends, and its reader goes on with the next one."""
+    try:
+        async with stack:
+            async for piece in pieces:
+                yield piece
+    except Refused as refused:
+        log.info("the log of a training broke off", reason=refused.detail)

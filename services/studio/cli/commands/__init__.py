@@ -1,0 +1,1 @@
+"""One module per resource; each command asks the API and prints."""

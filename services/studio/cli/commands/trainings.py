@@ -1,0 +1,129 @@
+"""Trainings: request, list, cancel, and their logs."""
+
+import re
+from typing import Annotated, Any
+
+import typer
+
+from studio.cli.errors import Refused
+from studio.cli.formats import Format
+from studio.cli.options import AssistantArgument, AssistantFilter, Limit, Output, program_of
+from studio.cli.program import Program
+
+app = typer.Typer(no_args_is_help=True, help="List and cancel trainings.")
+
+# The ids that the training service gives (studio.contract.names.training_id).
+_TRAINING_ID = re.compile(r".+-t\d+-[0-9a-f]{5}$")
+# What is there already comes at once; this long (seconds) without a line, and there is no more by now.
+_SILENCE = 2.0
+_TrainingArgument = Annotated[str, typer.Argument(metavar="TRAINING", help="Id of the training.")]
+
+
+def train(
+    context: typer.Context,
+    assistant: AssistantArgument,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Show the log until the training ends.")] = False,
+    output: Output = Format.TABLE,
+) -> None:
+    """Request a training of the published content."""
+    from studio.cli import following, render
+    from studio.cli.client import url_path
+
+    program = program_of(context)
+    found = program.api.post(url_path("assistants", assistant, "trainings"))
+    if follow:
+        found = following.training(program, found["id"], program.say)
+    render.emit(program, output, found, lambda: _sheet(found))
+    if follow:
+        following.demand_success(found)
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    assistant: AssistantFilter = None,
+    state: Annotated[str | None, typer.Option("--state", help="Queued, Running, Succeeded, Failed, …")] = None,
+    limit: Limit = 20,
+    output: Output = Format.TABLE,
+) -> None:
+    """Trainings, the newest first."""
+    from studio.cli import render, words
+
+    program = program_of(context)
+    items = list(program.api.pages("/trainings", most=limit, assistant=assistant, state=state))
+    now = program.world.clock()
+    columns: list[render.Column] = [
+        ("id", lambda item: item.get("id")),
+        ("assistant", lambda item: item.get("assistant")),
+        ("state", lambda item: render.state(item.get("state"))),
+        ("model", lambda item: item.get("model_version")),
+        ("took", _took),
+        ("age", lambda item: render.ago(item.get("requested_at"), now)),
+        ("how", words.progress_of),
+    ]
+    render.emit(program, output, items, lambda: render.table(items, columns))
+
+
+@app.command()
+def cancel(context: typer.Context, training: _TrainingArgument, output: Output = Format.TABLE) -> None:
+    """Cancel a training that waits or runs."""
+    from studio.cli import render
+    from studio.cli.client import url_path
+
+    program = program_of(context)
+    found = program.api.post(url_path("trainings", training, "cancel"))
+    program.say(f"Training {training} is being cancelled.")
+    if output is not Format.TABLE:
+        render.emit(program, output, found, lambda: "")
+
+
+def logs(
+    context: typer.Context,
+    what: Annotated[str, typer.Argument(metavar="TRAINING|ASSISTANT", help="An assistant means its newest training.")],
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the training ends.")] = False,
+) -> None:
+    """The log of a training: what the engine wrote."""
+    from studio.cli import following, render
+
+    program = program_of(context)
+    training_id = _training_of(program, what)
+
+    def write(line: str) -> None:
+        program.out.file.write(render.clean(line) + "\n")
+        program.out.file.flush()
+
+    if follow:
+        following.demand_success(following.training(program, training_id, write))
+    else:
+        following.log_so_far(program, training_id, write, silence=_SILENCE)
+
+
+def _training_of(program: Program, what: str) -> str:
+    if _TRAINING_ID.match(what):
+        return what
+    newest = next(iter(program.api.pages("/trainings", most=1, assistant=what)), None)
+    if newest is None:
+        raise Refused(
+            f"{what} has no training", remedy=f"`studio trainings list` shows all; `studio train {what}` makes one."
+        )
+    return str(newest["id"])
+
+
+def _took(item: Any) -> str | None:
+    from studio.cli import render
+
+    began, ended = render.parse_time(item.get("started_at")), render.parse_time(item.get("finished_at"))
+    return render.duration((ended - began).total_seconds()) if began and ended else None
+
+
+def _sheet(found: dict[str, Any]) -> Any:
+    from studio.cli import render, words
+
+    return render.sheet(
+        [
+            ("training", found.get("id")),
+            ("assistant", found.get("assistant")),
+            ("state", words.progress_of(found)),
+            ("model", found.get("model_version")),
+        ]
+    )

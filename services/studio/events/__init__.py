@@ -1,0 +1,1 @@
+"""The event broker as the services see it: the login, topics and rights. Records are read in `studio.ingestion`."""

@@ -1,0 +1,22 @@
+"""The `Identity` port for tests of the Studio's pass: records what is asked, answers what is set."""
+
+from dataclasses import dataclass, field
+
+from studio_operator.planning.realm import DesiredRealm
+from studio_operator.ports import IdentityAccess, IdentityError, SyncReport
+
+
+@dataclass
+class FakeIdentity:
+    """See the module. `error` is raised by every pass while it is set; `report` is the answer of the next one."""
+
+    passes: list[tuple[DesiredRealm, IdentityAccess]] = field(default_factory=list)
+    report: SyncReport = field(default_factory=SyncReport)
+    error: IdentityError | None = None
+
+    async def sync(self, desired: DesiredRealm, access: IdentityAccess) -> SyncReport:
+        self.passes.append((desired, access))
+        if self.error is not None:
+            raise self.error
+        report, self.report = self.report, SyncReport()
+        return report

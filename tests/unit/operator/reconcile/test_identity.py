@@ -1,0 +1,98 @@
+"""The pass over a realm: kills, refusals, pacing."""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from tests.fakes.cluster import Crash, Lifeline
+from tests.fakes.identity import FakeIdentity
+from tests.fakes.realms import FakeRealms
+
+from studio_operator.planning.realm import Administrator, DesiredRealm
+from studio_operator.ports import IdentityAccess, IdentityRefused, IdentityUnreachable, SyncReport
+from studio_operator.reconcile.identity import PAUSE_AFTER_FAILURE, PERIOD, PacedIdentity, RealmSync
+
+ACCESS = IdentityAccess("http://keycloak", "studio-operator", "secret")
+DESIRED = DesiredRealm("http://localhost:8180", Administrator("admin", "password"), "external")
+KEY = ("ns", "studio")
+
+
+@dataclass
+class SettableClock:
+    time: datetime = field(default=datetime(2026, 11, 21, tzinfo=UTC))
+
+    def now(self) -> datetime:
+        return self.time
+
+    def advance(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+async def test_a_kill_at_any_step(after: bool) -> None:
+    whole = FakeRealms()
+    await RealmSync(whole).sync(DESIRED, ACCESS)
+    for step in range(1, whole.lifeline.steps + 1):
+        realms = FakeRealms(Lifeline(dies_at=step, after=after))
+        with pytest.raises(Crash):
+            await RealmSync(realms).sync(DESIRED, ACCESS)
+        realms.lifeline = Lifeline()
+        report = await RealmSync(realms).sync(DESIRED, ACCESS)
+        assert report.repaired == (), "what a kill left undone is nobody's drift"
+        assert await RealmSync(realms).sync(DESIRED, ACCESS) == SyncReport()
+        assert realms.clients.keys() == whole.clients.keys()
+        assert realms.verify_profile["enabled"] is False
+
+
+async def test_a_realm_that_does_not_become_what_is_written() -> None:
+    realms = FakeRealms()
+    await RealmSync(realms).sync(DESIRED, ACCESS)
+    realms.clients["studio-web"]["webOrigins"] = ["*"]
+    realms.stubborn = True
+    with pytest.raises(IdentityRefused, match="webOrigins"):
+        await RealmSync(realms).sync(DESIRED, ACCESS)
+
+
+async def test_once_a_minute() -> None:
+    identity, clock = FakeIdentity(), SettableClock()
+    paced = PacedIdentity(identity, clock)
+    identity.report = SyncReport(updated=("realm studio",))
+    first = await paced.keep(KEY, DESIRED, ACCESS)
+    assert first.fresh
+    assert first.report.updated == ("realm studio",)
+    clock.advance(PERIOD - 1)
+    again = await paced.keep(KEY, DESIRED, ACCESS)
+    assert not again.fresh
+    assert again.report == first.report
+    assert paced.due(KEY, DESIRED) == 1
+    assert len(identity.passes) == 1
+    clock.advance(1)
+    assert (await paced.keep(KEY, DESIRED, ACCESS)).fresh
+    assert len(identity.passes) == 2
+
+
+async def test_a_changed_wish_does_not_wait() -> None:
+    identity, clock = FakeIdentity(), SettableClock()
+    paced = PacedIdentity(identity, clock)
+    await paced.keep(KEY, DESIRED, ACCESS)
+    for changed in (
+        replace(DESIRED, registration=True),
+        replace(DESIRED, registration=True, external_client_secret="rotated"),
+    ):
+        assert paced.due(KEY, changed) == 0
+        assert (await paced.keep(KEY, changed, ACCESS)).fresh
+    await paced.keep(("ns", "other"), DESIRED, ACCESS)
+    assert len(identity.passes) == 4
+    paced.forget(KEY)
+    assert paced.due(KEY, replace(DESIRED, registration=True)) == 0
+
+
+async def test_a_failure_is_kept_and_soon_tried_again() -> None:
+    identity, clock = FakeIdentity(error=IdentityUnreachable("away")), SettableClock()
+    paced = PacedIdentity(identity, clock)
+    assert str((await paced.keep(KEY, DESIRED, ACCESS)).error) == "away"
+    assert not (await paced.keep(KEY, DESIRED, ACCESS)).fresh
+    identity.error = None
+    clock.advance(PAUSE_AFTER_FAILURE)
+    assert (await paced.keep(KEY, DESIRED, ACCESS)).error is None
+    assert len(identity.passes) == 2

@@ -1,0 +1,247 @@
+"""Trainings, models, runs and logs, through real orchestrators."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+from tests.support.serving import Client
+from tests.unit.services.backend.stage import UID, Stage, until
+
+from studio.contract import labels, names
+from studio.contract.model_service import DesiredTraining, EnginePod
+from studio.kube import ASSISTANT
+from studio.model_service.items import Lease
+from studio.model_service.queue import Queue
+
+
+def fingerprint(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+async def want(stage: Stage, content: str, name: str = "concierge", uid: str = UID) -> None:
+    """Desired state and content, as the operator sends them."""
+    desired = DesiredTraining(
+        uid=uid, name=name, namespace="ns", studio="studio", fingerprint=fingerprint(content),
+        engine=EnginePod(image="engine:1"), trigger="Manual",
+    )  # fmt: skip
+    assert (await stage.training("PUT", f"/v1/assistants/{name}", json=desired.model_dump()))[0] == 200
+    data = content.encode()
+    status, _ = await stage.training(
+        "PUT", f"/v1/assistants/{name}/content/{fingerprint(content)}", data=data,
+        headers={"X-Content-SHA256": hashlib.sha256(data).hexdigest()},
+    )  # fmt: skip
+    assert status == 204
+
+
+async def claim(stage: Stage) -> Lease:
+    lease = await Queue(stage.pool, connect=stage.pool.acquire).claim("training", "c0")
+    assert lease is not None
+    return lease
+
+
+async def train(stage: Stage, lease: Lease, model: bytes, log: bytes = b"Epochs: done\n") -> None:
+    """All that the helper of a training does, and the end of it."""
+    item = lease.item.id
+    helper = Client(
+        stage.session, stage.training._base,
+        stage.tokens.token("system:serviceaccount:ns:studio-training", pod=f"{names.job(item, 1)}-x"),
+    )  # fmt: skip
+    files = {
+        name: {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+        for name, data in (("model", model), ("log", log))
+    }
+    base = f"/v1/trainings/{item}/attempts/1"
+    _, ticket = await helper("POST", f"{base}/upload", json=files)
+    stage.store.upload(ticket["model_url"], model)
+    stage.store.upload(ticket["log_url"], log)
+    result = {"model": files["model"], "members": ["m"], "seconds": 1.0}
+    assert (await helper("POST", f"{base}/result", json=result))[0] == 204
+    await Queue(stage.pool, connect=stage.pool.acquire).finish(lease, "Succeeded", "Trained")
+
+
+@pytest.fixture(autouse=True)
+async def _concierge(stage: Stage) -> None:
+    stage.put_assistant()
+
+
+async def test_a_training_is_requested_seen_and_cancelled(stage: Stage) -> None:
+    status, problem = await stage.admin("POST", "/api/v1/assistants/concierge/trainings")
+    assert (status, problem["detail"]) == (404, "there is no assistant concierge")  # the orchestrator knows nothing yet
+    await want(stage, "a")
+    dora = stage.person("designer", subject="dora")
+    status, made = await dora("POST", "/api/v1/assistants/concierge/trainings")
+    assert (status, made["state"], made["position"]) == (201, "Queued", 1), made
+    assert await dora("GET", f"/api/v1/trainings/{made['id']}") == (200, made)
+    status, ended = await dora("POST", f"/api/v1/trainings/{made['id']}/cancel")
+    assert (status, ended["state"], ended["message"]) == (200, "Cancelled", "cancelled by dora")
+    _, log = await stage.admin("GET", "/api/v1/audit")
+    assert [(each["operation"], each["outcome"]) for each in log["items"]] == [
+        ("trainings.cancel", "done"), ("trainings.request", "done"), ("trainings.request", "refused: 404"),
+    ]  # fmt: skip
+
+
+async def test_lists_of_trainings_go_on_where_they_stopped(stage: Stage) -> None:
+    ids = []
+    for number in range(5):
+        await want(stage, f"content {number}")
+        _, made = await stage.admin("POST", "/api/v1/assistants/concierge/trainings")
+        ids.append(made["id"])
+    seen: list[str] = []
+    query = "limit=2"
+    while True:
+        _, page = await stage.admin("GET", f"/api/v1/trainings?{query}")
+        seen += [item["id"] for item in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        query = f"limit=2&cursor={page['next_cursor']}"
+    assert seen == ids[::-1]
+    _, page = await stage.admin("GET", "/api/v1/trainings?state=Queued")
+    assert [item["id"] for item in page["items"]] == ids[-1:]
+
+
+async def test_foreign_trainings_do_not_exist(stage: Stage) -> None:
+    await want(stage, "a")
+    _, made = await stage.admin("POST", "/api/v1/assistants/concierge/trainings")
+    stranger = stage.person("developer", assistants=["other"])
+    for method, path in (("GET", ""), ("POST", "/cancel"), ("GET", "/log")):
+        status, problem = await stranger(method, f"/api/v1/trainings/{made['id']}{path}")
+        assert (status, problem["detail"]) == (404, f"there is no training {made['id']}")
+    assert (await stranger("GET", "/api/v1/trainings"))[1]["items"] == []
+    assert (await stranger("GET", "/api/v1/trainings?assistant=concierge"))[1]["items"] == []
+    own = stage.person("viewer", assistants=["concierge"])
+    assert len((await own("GET", "/api/v1/trainings"))[1]["items"]) == 1
+
+
+async def test_models_are_listed_downloaded_and_activated(stage: Stage) -> None:
+    model = b"\x1f\x8b" + b"model" * 5000
+    await want(stage, "a")
+    await stage.admin("POST", "/api/v1/assistants/concierge/trainings")
+    await train(stage, await claim(stage), model)
+    _, page = await stage.admin("GET", "/api/v1/assistants/concierge/models")
+    (found,) = page["items"]
+    assert (found["version"], found["active"], found["sha256"]) == ("1", False, hashlib.sha256(model).hexdigest())
+    for version in ("1", "latest"):
+        async with stage.admin.open(f"/api/v1/assistants/concierge/models/{version}/download") as response:
+            assert response.headers["ETag"] == f'"{found["sha256"]}"'
+            assert response.headers["Content-Type"] == "application/gzip"
+            assert await response.read() == model
+    assert (await stage.admin("GET", "/api/v1/assistants/concierge/models/2/download"))[0] == 404
+    status, chosen = await stage.admin("POST", "/api/v1/assistants/concierge/models/1/activate")
+    assert (status, chosen["version"]) == (200, "1")
+    assert stage.kube.objects[ASSISTANT, "ns", "concierge"]["spec"]["running"] == {"model": "1"}
+    assert stage.kube.objects[ASSISTANT, "ns", "concierge"]["spec"]["source"] == {"studio": {}}
+    assert (await stage.admin("POST", "/api/v1/assistants/concierge/models/9/activate"))[0] == 404
+    stage.store.objects.clear()
+    assert (await stage.admin("GET", "/api/v1/assistants/concierge/models/1/download"))[0] == 404
+
+
+async def test_what_gitops_has_decided_is_not_overruled(stage: Stage) -> None:
+    await want(stage, "a")
+    await stage.admin("POST", "/api/v1/assistants/concierge/trainings")
+    await train(stage, await claim(stage), b"model")
+    body = {
+        "apiVersion": labels.API_VERSION, "kind": "Assistant", "metadata": {"name": "concierge", "namespace": "ns"},
+        "spec": {"running": {"model": "latest"}},
+    }  # fmt: skip
+    await stage.kube.apply(body, field_manager="argocd")
+    status, problem = await stage.admin("POST", "/api/v1/assistants/concierge/models/1/activate")
+    assert status == 409
+    assert "spec.running.model of concierge is set by somebody else" in problem["detail"]
+
+
+def put_pod(stage: Stage, item: str, *, job: str | None = None, attempt: int = 1) -> None:
+    stage.kube.put(
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "name": f"{item}-{attempt}-pod",
+                "namespace": "ns",
+                "labels": {labels.TRAINING: item, labels.ATTEMPT: str(attempt)},
+                "ownerReferences": [{"kind": "Job", "name": job or names.job(item, attempt), "uid": "j"}],
+            },
+            "status": {"initContainerStatuses": [{"name": "train", "state": {"running": {}}}]},
+        }
+    )
+
+
+async def test_the_log_is_live_and_then_archived(stage: Stage) -> None:
+    await want(stage, "a")
+    _, made = await stage.admin("POST", "/api/v1/assistants/concierge/trainings")
+    item, pod = made["id"], f"{made['id']}-1-pod"
+    async with stage.admin.open(f"/api/v1/trainings/{item}/log") as response:
+        events = _events(response)
+        lease = await claim(stage)
+        stage.kube.set_logs(
+            "ns", pod, "train", "\nfirst\n\x1b[94msecond\x1b[0m\nEpochs:  50%|#  | 1/2 [00:01<00:01]\rthi"
+        )
+        put_pod(stage, item)
+        assert await anext(events) == ("line", "1.1", {"line": "first"})
+        assert await anext(events) == ("line", "1.2", {"line": "second"})
+        log = "\nfirst\n\x1b[94msecond\x1b[0m\nEpochs:  50%|#  | 1/2 [00:01<00:01]\rthird\n"
+        stage.kube.set_logs("ns", pod, "train", log)
+        assert await anext(events) == ("line", "1.3", {"line": "third"})
+        stage.kube.end_logs("ns", pod, "train")
+        from studio.model_service.engine_log import clean
+
+        await train(stage, lease, b"model", log=clean(log + "fourth\n").encode())
+        assert await anext(events) == ("line", "1.4", {"line": "fourth"})
+        assert await anext(events) == ("end", "", {"state": "Succeeded"})
+    again = Client(stage.session, stage.base, stage.people.token("viewer"))
+    again._headers["Last-Event-ID"] = "1.2"
+    async with again.open(f"/api/v1/trainings/{item}/log") as response:
+        assert [event async for event in _events(response)] == [
+            ("line", "1.3", {"line": "third"}),
+            ("line", "1.4", {"line": "fourth"}),
+            ("end", "", {"state": "Succeeded"}),
+        ]  # fmt: skip
+
+
+async def test_the_log_of_a_pod_that_belongs_to_another_job_is_not_read(stage: Stage) -> None:
+    await want(stage, "a")
+    _, made = await stage.admin("POST", "/api/v1/assistants/concierge/trainings")
+    lease = await claim(stage)
+    queue = Queue(stage.pool, connect=stage.pool.acquire)
+    put_pod(stage, made["id"], job="somebody-elses-job")
+    stage.kube.set_logs("ns", f"{made['id']}-1-pod", "train", "secret\n")
+    async with stage.admin.open(f"/api/v1/trainings/{made['id']}/log") as response:
+        events = _events(response)
+        listed = stage.kube.count()["list"]
+        await until(lambda: stage.kube.count()["list"] >= listed + 2)
+        await queue.finish(lease, "Failed", "OutOfMemory")
+        assert await anext(events) == ("end", "", {"state": "Failed"})
+
+
+async def test_an_orchestrator_that_is_away_is_no_error_of_ours(stage: Stage) -> None:
+    await stage.pool.execute("drop table transitions, items cascade")
+    status, problem = await stage.admin("GET", "/api/v1/trainings")
+    assert status == 503
+    assert problem["detail"].startswith("the model service cannot do this now")
+    stage.services.model_service._training._url = "http://127.0.0.1:9"
+    assert (await stage.admin("GET", "/api/v1/assistants/concierge/models"))[0] == 503
+
+
+async def test_streams_end_when_the_process_stops(stage: Stage) -> None:
+    async with stage.admin.open("/api/v1/assistants/events") as response:
+        events = _events(response)
+        await anext(events)
+        stage.app.state.closing.set()
+        assert [event async for event in events] == []
+
+
+async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[tuple[str, str, Any]]:
+    kind = number = ""
+    async with asyncio.timeout(20):
+        async for raw in response.content:
+            field, _, value = raw.decode().rstrip("\n").partition(": ")
+            if field == "event":
+                kind = value
+            elif field == "id":
+                number = value
+            elif field == "data":
+                yield kind, number, json.loads(value)
+                kind = number = ""

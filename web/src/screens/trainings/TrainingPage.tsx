@@ -1,0 +1,107 @@
+import { Alert, Group, Stack, Text } from "@mantine/core";
+import { IconAlertTriangle } from "@tabler/icons-react";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { getRouteApi, Link } from "@tanstack/react-router";
+import { useApi } from "@/api/context";
+import { ApiError } from "@/api/problem";
+import { keys, training as trainingQuery } from "@/api/queries";
+import type { Training } from "@/api/types";
+import { Allowed, useCan } from "@/auth/permissions";
+import { remedyFor, wordsFor } from "@/domain/reasons";
+import { span } from "@/domain/time";
+import { isActive, labelOf, toneOfTraining } from "@/domain/trainings";
+import { Ago } from "@/ui/Ago";
+import { ErrorPanel } from "@/ui/ErrorPanel";
+import { NotFound } from "@/ui/NotFound";
+import { Page } from "@/ui/Page";
+import { ListSkeleton } from "@/ui/PageSkeleton";
+import { ToneBadge } from "@/ui/Tone";
+import { CancelTraining } from "./CancelTraining";
+import { LogView } from "./LogView";
+import { RequestTraining } from "./RequestTraining";
+import { useLog } from "./useLog";
+
+const route = getRouteApi("/trainings/$id");
+
+export function TrainingPage() {
+  const { id } = route.useParams();
+  const query = useQuery(trainingQuery(useApi(), id));
+  const { data, error, refetch } = query;
+  if (error instanceof ApiError && error.status === 404) return <NotFound />;
+  return (
+    <Allowed to="trainings.read">
+      <Page
+        title={id}
+        description={data && <Summary training={data} />}
+        actions={
+          data && (isActive(data) ? <CancelTraining training={data} /> : <RequestTraining name={data.assistant} />)
+        }
+      >
+        {error && <ErrorPanel error={error} onRetry={() => void refetch()} />}
+        {data ? <Body training={data} /> : !error && <ListSkeleton />}
+      </Page>
+    </Allowed>
+  );
+}
+
+function Summary({ training }: { training: Training }) {
+  const { assistant, state, requested_at, started_at, finished_at, attempt, model_version } = training;
+  return (
+    <Group gap="md" mt={4}>
+      <span role="status">
+        <ToneBadge tone={toneOfTraining(state)}>{labelOf(training)}</ToneBadge>
+      </span>
+      <span>
+        of{" "}
+        <Link to="/assistants/$name" params={{ name: assistant }}>
+          {assistant}
+        </Link>
+      </span>
+      <span>
+        requested <Ago at={requested_at} />
+      </span>
+      {started_at && finished_at && <span>took {span(started_at, finished_at)}</span>}
+      {attempt > 1 && <span>attempt {attempt}</span>}
+      {model_version && (
+        <span>
+          made{" "}
+          <Link to="/assistants/$name/models" params={{ name: assistant }}>
+            model {model_version}
+          </Link>
+        </span>
+      )}
+    </Group>
+  );
+}
+
+function Body({ training }: { training: Training }) {
+  const can = useCan();
+  const remedy = remedyFor(training.reason);
+  return (
+    <Stack gap="lg">
+      {training.state === "Failed" ? (
+        <Alert color="red" icon={<IconAlertTriangle aria-hidden />} title={wordsFor(training.reason)}>
+          <Text size="sm" style={{ whiteSpace: "pre-line" }}>
+            {training.message}
+          </Text>
+          {remedy && (
+            <Text size="sm" mt="xs" fw={550}>
+              {remedy}
+            </Text>
+          )}
+        </Alert>
+      ) : (
+        <Text size="sm" role="status">
+          {wordsFor(training.reason)}.{training.message ? ` ${training.message}` : ""}
+        </Text>
+      )}
+      {can("logs.read") && <Log id={training.id} />}
+    </Stack>
+  );
+}
+
+function Log({ id }: { id: string }) {
+  const cache = useQueryClient();
+  const followed = useLog(id, () => void cache.invalidateQueries({ queryKey: keys.trainings }));
+  return <LogView id={id} followed={followed} />;
+}
