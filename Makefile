@@ -5,6 +5,8 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 export PYTHONPATH := e2e:images:operator:services
 CLUSTER := $(PYTHON) -m cluster
+# Node and npm come with .venv: the machine needs none.
+NPM := PATH="$(CURDIR)/.venv/bin:$$PATH" npm --prefix web --no-fund --no-audit
 IMAGES := $(PYTHON) -m builder
 STAGE := $(PYTHON) -m stage
 
@@ -27,7 +29,7 @@ example: .venv ## Apply the example assistant as it is in this checkout
 	@$(STAGE) example
 
 ##@ Tests
-test: check test-unit test-e2e ## Everything: gates, unit tests, and end to end on a real cluster
+test: check web test-unit test-e2e ## Everything: gates, unit tests, and end to end on a real cluster
 
 check: .venv ## Formatter, linter, types, import rules, generated files
 	@.venv/bin/ruff format --check --quiet .
@@ -39,11 +41,18 @@ check: .venv ## Formatter, linter, types, import rules, generated files
 	@$(PYTHON) -m studio.backend.openapi --check
 	@$(PYTHON) bench/render.py --check
 
+web: web/node_modules ## Check the web client: linter, types, tests, build, size of the first load
+	@$(NPM) run --silent check
+
+web/node_modules: .venv web/package-lock.json
+	@$(NPM) ci --ignore-scripts --silent
+	@touch web/node_modules
+
 test-unit: .venv ## Fast tests, no cluster; PostgreSQL's programs are installed if they are missing
 	@test -n "$$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null)" || command -v initdb >/dev/null || $(CLUSTER) packages postgresql-15
 	@$(PYTHON) -m pytest tests
 
-test-e2e: cluster-up load ## End to end on the cluster at hand
+test-e2e: cluster-up load web/node_modules ## End to end on the cluster at hand
 	@$(STAGE) operator
 	@$(PYTHON) -m pytest e2e/tests
 
@@ -52,7 +61,7 @@ bench-first-chat: cluster-up load ## Measure the first chat; writes bench/result
 	@$(PYTHON) bench/first_chat.py
 	@$(PYTHON) bench/render.py
 
-bench-studio: cluster-up load ## Measure the whole studio; writes bench/results/studio.json and docs/measurements.md
+bench-studio: cluster-up load web ## Measure the whole studio; writes bench/results/studio.json and docs/measurements.md
 	@$(STAGE) operator
 	@$(PYTHON) bench/whole_studio.py
 	@PYTHONPATH=$(PYTHONPATH):. $(PYTHON) bench/ingestion.py
@@ -83,6 +92,8 @@ generate: .venv ## Regenerate CRDs, the API reference, the manifests, the OpenAP
 	@$(PYTHON) -m stage.chart
 	@$(PYTHON) -m studio.backend.openapi
 	@$(PYTHON) bench/render.py
+	@$(MAKE) --no-print-directory web/node_modules
+	@$(NPM) run --silent generate
 
 format: .venv ## Format the code and mend what the linter can
 	@.venv/bin/ruff format --quiet .
@@ -94,13 +105,13 @@ lock: .venv ## Resolve the dependencies again, with hashes
 	    --group $$group --output-file requirements/$$group.txt || exit 1; done
 
 # uv itself comes first, by pip, at the version that dev.txt locks.
-.venv: requirements/dev.txt
+.venv: requirements/dev.txt requirements/node.txt
 	@command -v python3 >/dev/null || { echo "error: python3 is missing: install Python 3.11 or newer with venv" >&2; exit 1; }
 	@test -x .venv/bin/uv || { python3 -m venv .venv && .venv/bin/pip install --quiet --require-hashes -r requirements/uv.txt; }
-	@.venv/bin/uv pip sync --quiet --python $(PYTHON) requirements/uv.txt requirements/dev.txt
+	@.venv/bin/uv pip sync --quiet --python $(PYTHON) requirements/uv.txt requirements/dev.txt requirements/node.txt
 	@touch .venv
 
 help: ## This list
 	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  make %-18s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: up down open chat example test check test-unit test-e2e bench-first-chat bench-studio images load cluster-up cluster-down kubeconfig operator generate format lock help
+.PHONY: up down web open chat example test check test-unit test-e2e bench-first-chat bench-studio images load cluster-up cluster-down kubeconfig operator generate format lock help

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from playwright.sync_api import Locator, expect
 
 from studio_e2e.browser import Window
+from studio_e2e.waiting import eventually
 
 TRAINED_WITHIN = 120.0
 SERVED_WITHIN = 120.0
@@ -51,17 +52,16 @@ class Desk:
         state = self.window.page.get_by_role("banner").or_(self.window.page.locator("header")).get_by_text(label)
         expect(state.first).to_be_visible(timeout=within * 1000)
 
-    def follow_newest_training(self) -> None:
-        """From the queue to the page of its newest training, while the log is written."""
-        page = self.window.page
-        self.menu("Trainings")
-        page.get_by_role("table").get_by_role("link").first.click()
+    def follow_training(self) -> None:
+        """From the overview, as soon as it tells of a training, to the log that is being written."""
+        self.part("Overview")
+        self.window.page.get_by_role("link", name="Follow the training").click()
         expect(self._region("Log").get_by_text("Live", exact=True)).to_be_visible()
+        expect(self.window.page.get_by_role("log", name="Training log")).to_contain_text("Starting to train component")
 
     def expect_trained(self) -> None:
         """Until the log is complete and the training has succeeded; neither was asked for again."""
         page = self.window.page
-        expect(page.get_by_role("log", name="Training log")).to_contain_text("Starting to train component")
         expect(self._region("Log").get_by_text("Complete")).to_be_visible(timeout=TRAINED_WITHIN * 1000)
         expect(page.get_by_role("status").filter(has_text="Succeeded")).to_be_visible()
 
@@ -119,15 +119,18 @@ class Desk:
         page.get_by_role("button", name="Flag", exact=True).click()
         expect(self._region("Flags").get_by_text(f"about “{message}”")).to_be_visible()
 
-    def edit(self, path: str, line: str, replacement: str) -> None:
-        """Write another line in the place of the one with this text, and save the file."""
+    def edit(self, path: str, old: str, new: str) -> None:
+        """Find some words of a file, write others in their place, and save the file."""
         page = self.window.page
         self.part("Content")
         page.get_by_role("navigation", name="Files").get_by_role("link", name=path).click()
-        page.get_by_role("textbox", name=f"Text of {path}").locator(".cm-line").filter(has_text=line).click()
-        page.keyboard.press("End")
-        page.keyboard.press("Shift+Home")
-        page.keyboard.type(replacement)
+        page.get_by_role("textbox", name=f"Text of {path}").click()
+        page.keyboard.press("ControlOrMeta+f")
+        # It listens to keys.
+        page.get_by_role("textbox", name="Find").press_sequentially(old)
+        page.keyboard.press("Enter")
+        page.keyboard.press("Escape")
+        page.keyboard.type(new)
         page.get_by_role("button", name="Save", exact=True).click()
         expect(page.get_by_role("status").filter(has_text=re.compile("^Saved$"))).to_be_visible()
 
@@ -144,6 +147,24 @@ class Desk:
         """Until the list of models, unasked, says that this one is active."""
         row = self.window.page.get_by_role("row", name=f"Model {version} Active")
         expect(row).to_be_visible(timeout=(TRAINED_WITHIN + SERVED_WITHIN) * 1000)
+
+    def system(self, part: str) -> None:
+        """Choose one of the parts of the system: Status, Dead letters, Audit."""
+        parts = self.window.page.get_by_role("navigation", name="Parts of the system")
+        parts.get_by_role("link", name=part).click()
+
+    def expect_dead_letter(self, text: str) -> None:
+        """Refresh the dead letters until there is one, open the newest, and find this text in it."""
+        page = self.window.page
+        letters = page.get_by_role("main").get_by_role("button", expanded=False).filter(has_text=" / ")
+
+        def arrived() -> bool:
+            page.get_by_role("button", name="Refresh").click()
+            return letters.count() > 0
+
+        eventually("a dead letter is listed", arrived, within=STORED_WITHIN)
+        letters.first.click()
+        expect(page.get_by_label("The message").first).to_contain_text(text)
 
     def delete(self) -> None:
         """Delete the assistant; returns when the list has shown its going."""

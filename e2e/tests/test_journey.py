@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from studio_e2e import accounts, content, entry, manifests, web_client
+from studio_e2e import accounts, broker, content, entry, manifests, web_client
 from studio_e2e.assistants import Assistant
 from studio_e2e.browser import Window, Windows
 from studio_e2e.command_line import Terminal
@@ -21,6 +21,7 @@ from studio_e2e.web_client import Desk
 NAME = "front-desk"
 BEFORE, AFTER = "knows that you are here", "comes down to meet you"
 SHOP, ELSEWHERE = "https://shop.example.com", "https://elsewhere.example.com"
+UNREADABLE = "not an event of any engine"
 # The kubelet brings a changed allow-list to the entry proxy within about a minute.
 ALLOWED_WITHIN = 120.0
 
@@ -56,7 +57,7 @@ def test_a_team_makes_an_assistant_and_learns_from_its_conversations(
     changes_the_content(desk)
     the_new_model_goes_on(desk, chat)
     sees_it_all(terminal, project)
-    looks_at_the_system(desk)
+    looks_at_the_system(desk, front_desk.space)
     desk.delete()
     assert window.complaints == []
 
@@ -89,7 +90,7 @@ def pushes(terminal: Terminal, project: Path) -> None:
 
 
 def watches_the_training(desk: Desk) -> None:
-    desk.follow_newest_training()
+    desk.follow_training()
     shows(desk.window, "training")
     desk.expect_trained()
     desk.menu("Trainings")
@@ -126,7 +127,7 @@ def finds_it_again(desk: Desk) -> None:
 
 
 def changes_the_content(desk: Desk) -> None:
-    desk.edit("domain.yml", BEFORE, f'- text: "{{visitor}} on the {{floor}} floor {AFTER}."')
+    desk.edit("domain.yml", BEFORE, AFTER)
     shows(desk.window, "content")
     desk.publish("Somebody comes to meet the visitor")
 
@@ -150,16 +151,16 @@ def sees_it_all(terminal: Terminal, project: Path) -> None:
     assert [conversation["tags"] for conversation in found] == [["first day"]]
 
 
-def looks_at_the_system(desk: Desk) -> None:
+def looks_at_the_system(desk: Desk, space: Space) -> None:
+    broker.send(space, UNREADABLE)
     desk.menu("System")
     expect(desk.window.page.get_by_role("heading", name="Conditions")).to_be_visible()
     shows(desk.window, "system")
-    parts = desk.window.page.get_by_role("navigation", name="Parts of the system")
-    parts.get_by_role("link", name="Dead letters").click()
-    expect(desk.window.page.get_by_role("heading", name="No dead letters")).to_be_visible()
+    desk.system("Dead letters")
+    desk.expect_dead_letter(UNREADABLE)
     shows(desk.window, "dead-letters")
-    parts.get_by_role("link", name="Audit").click()
-    expect(desk.window.page.get_by_text(f"{NAME}").first).to_be_visible()
+    desk.system("Audit")
+    expect(desk.window.page.get_by_role("cell", name=f"{NAME} revision 2").first).to_be_visible()
     shows(desk.window, "audit")
 
 
@@ -206,6 +207,8 @@ def test_other_sites_talk_to_an_assistant_if_they_are_allowed_to(porter: Assista
     eventually(f"{SHOP} may talk to {porter.name}", allowed, within=ALLOWED_WITHIN)
     status, headers, _ = asks(url, ELSEWHERE)
     assert (status, headers.get("Access-Control-Allow-Origin")) == (403, None)
+    status, headers, _ = asks(url, SHOP, method="OPTIONS")
+    assert (status, headers["Access-Control-Allow-Origin"]) == (204, SHOP)
     assert asks(f"{origin}/talk/studio-backend/webhooks/rest/webhook", SHOP)[0] == 404
     assert asks(f"{origin}/talk/{porter.name}/model", SHOP)[0] == 404
 
@@ -216,10 +219,11 @@ def test_an_open_page_asks_for_nothing_while_nothing_happens(porter: Assistant, 
     assert window.requests_during(10) == []
 
 
-def asks(url: str, site: str) -> tuple[int, dict[str, str], str]:
-    """Status, headers and body of a greeting that a page of this site sends."""
+def asks(url: str, site: str, *, method: str = "POST") -> tuple[int, dict[str, str], str]:
+    """Status, headers and body of a greeting, or its preflight, that a page of this site sends."""
     body = json.dumps({"sender": "customer", "message": "good day"}).encode()
-    request = urllib.request.Request(url, body, {"Content-Type": "application/json", "Origin": site})
+    headers = {"Content-Type": "application/json", "Origin": site, "Access-Control-Request-Method": "POST"}
+    request = urllib.request.Request(url, body if method == "POST" else None, headers, method=method)
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
             return answer.status, dict(answer.headers), answer.read().decode()

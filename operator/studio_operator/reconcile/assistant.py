@@ -6,12 +6,12 @@ from typing import Any
 
 import structlog
 
-from studio.contract import labels
+from studio.contract import labels, names
 from studio.contract.model_service import ObservedRunning, RunState
 from studio.contract.names import child_of_assistant
 from studio.kube import ASSISTANT, DEPLOYMENT, SERVICE, STUDIO, Manifest
 from studio.kube.errors import AlreadyExists, Forbidden, Invalid
-from studio_operator.api.v1alpha1.assistant import Assistant, name_conflict, parse_assistant, unsupported
+from studio_operator.api.v1alpha1.assistant import Assistant, parse_assistant, unsupported
 from studio_operator.api.v1alpha1.common import InvalidSpec
 from studio_operator.api.v1alpha1.studio import parse_studio
 from studio_operator.components import actions
@@ -123,7 +123,7 @@ class AssistantPass:
         metadata = resource["metadata"]
         studios = {studio["metadata"]["name"] for studio in self._cluster.select(STUDIO, metadata["namespace"])}
         for studio in sorted(studios | {studio_of(resource)}):
-            if conflict := name_conflict(metadata["name"], studio):
+            if conflict := names.conflict(metadata["name"], studio):
                 raise InvalidSpec.single("metadata.name", conflict)
 
     async def _studio(self, resource: Manifest) -> tuple[Manifest | None, Problem | None]:

@@ -9,13 +9,11 @@ from studio.backend.content.drafts import Subject
 from studio.backend.live import Live
 from studio.backend.manifests import assistant_view, new_assistant
 from studio.backend.models.assistants import Assistant, NewAssistant
-from studio.contract import labels
+from studio.contract import labels, names
 from studio.http.problems import Refused
 from studio.kube import ASSISTANT, AlreadyExists, Conflict, Invalid, Kube, Manifest
 
 FIELD_MANAGER = "studio-backend"
-# A person who creates an assistant of this name could never see it: GET /assistants/events is another route.
-_RESERVED = frozenset({"events"})
 
 
 class Assistants:
@@ -61,8 +59,8 @@ class Assistants:
         """Create one, with a first draft if asked for."""
         if not caller.scope.sees(wanted.name):
             raise Refused(403, f"name: your account is restricted to other assistants than {wanted.name}")
-        if wanted.name in _RESERVED:
-            raise Refused(422, f"name: {wanted.name} has another meaning; choose another name")
+        if conflict := names.conflict(wanted.name, self._studio):
+            raise Refused(422, f"name: {conflict}")
         async with audit.recorded(self._engine, caller, wanted.name):
             try:
                 made = await self._kube.create(

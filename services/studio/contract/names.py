@@ -19,6 +19,23 @@ def child_of_assistant(assistant: str, component: Component) -> str:
     return f"{assistant}-{component.value}"
 
 
+def conflict(assistant: str, studio: str) -> str | None:
+    """Why an assistant cannot have this name beside this Studio, or None.
+
+    The Service of an assistant has its name, its action server the name with `-actions`; both must stay clear of the
+    objects of the Studio and of other assistants. The HTTP API has live events where an assistant `events` would be.
+    """
+    if assistant == "events":
+        return "'events' has another meaning in addresses; choose another name"
+    if assistant.endswith(f"-{Component.ACTIONS.value}"):
+        other = assistant.removesuffix(f"-{Component.ACTIONS.value}")
+        return f"names that end in -actions belong to the action server of {other!r}; choose another name"
+    children = {child(studio, component) for component in Component}
+    if assistant in children or assistant.startswith(f"{child(studio, Component.MIGRATION)}-"):
+        return f"{assistant!r} is the name of a part of the Studio {studio!r}; choose another name"
+    return None
+
+
 def assistant_id(namespace: str, assistant: str) -> str:
     """The `assistant_id` in config.yml and in every event: unique in the cluster."""
     return f"{namespace}.{assistant}"

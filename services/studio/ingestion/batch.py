@@ -173,6 +173,8 @@ def identity_of(event: Event) -> Identity:
 
 def deleted(events: Iterable[Event], tombstones: Mapping[Conversation, datetime]) -> set[Place]:
     """The events of deleted conversations that are not younger than the deletion."""
+    if not tombstones:
+        return set()
     return {
         place_of(event)
         for event in events

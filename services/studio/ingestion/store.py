@@ -116,8 +116,6 @@ async def _store(conn: asyncpg.Connection, batch: Batch, out: _LeftOut, *, backf
             there = copies(asked, await known(conn, asked, only_backfilled=not backfill), once=backfill)
             if there - out.copies:
                 raise _LeaveOut(replace(out, copies=out.copies | there))
-        await _store_filters(conn, "intent", [(ids[key], name) for key in tallies for name in tallies[key].intents])
-        await _store_filters(conn, "action", [(ids[key], name) for key in tallies for name in tallies[key].actions])
         await conn.copy_records_to_table("events", records=rest.events, columns=Event._fields)
     if batch.dead_letters:
         await store_dead_letters(conn, batch.dead_letters)
@@ -128,18 +126,23 @@ async def _upsert_conversations(
 ) -> list[asyncpg.Record]:
     values = [
         (*key, t.channel, t.started_at, t.last_event_at, t.user_messages, t.bot_messages, t.events, t.min_confidence,
-         t.preview) for key, t in tallies.items()
+         t.preview, _literal(t.intents), _literal(t.actions)) for key, t in tallies.items()
     ]  # fmt: skip
     rows: list[asyncpg.Record] = await conn.fetch(
         """
         insert into conversations as c (
             assistant_id, sender_id, channel, started_at, last_event_at,
-            user_messages, bot_messages, events, min_confidence, preview, backfilled
+            user_messages, bot_messages, events, min_confidence, preview, intents, actions, backfilled
         )
-        select *, $11::boolean
+        select t.assistant_id, t.sender_id, t.channel, t.started_at, t.last_event_at,
+            t.user_messages, t.bot_messages, t.events, t.min_confidence, t.preview,
+            t.intents::text[], t.actions::text[], $13::boolean
         from unnest(
             $1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[],
-            $6::int[], $7::int[], $8::int[], $9::real[], $10::text[]
+            $6::int[], $7::int[], $8::int[], $9::real[], $10::text[], $11::text[], $12::text[]
+        ) as t (
+            assistant_id, sender_id, channel, started_at, last_event_at,
+            user_messages, bot_messages, events, min_confidence, preview, intents, actions
         )
         on conflict (assistant_id, sender_id) do update set
             channel = coalesce(c.channel, excluded.channel),
@@ -150,6 +153,10 @@ async def _upsert_conversations(
             events = c.events + excluded.events,
             min_confidence = least(c.min_confidence, excluded.min_confidence),
             preview = coalesce(c.preview, excluded.preview),
+            intents = case when c.intents @> excluded.intents then c.intents
+                else array(select distinct unnest(c.intents || excluded.intents) order by 1) end,
+            actions = case when c.actions @> excluded.actions then c.actions
+                else array(select distinct unnest(c.actions || excluded.actions) order by 1) end,
             backfilled = c.backfilled or excluded.backfilled
         returning id, assistant_id, sender_id, backfilled
         """,
@@ -205,13 +212,9 @@ async def known(
     )
 
 
-async def _store_filters(conn: asyncpg.Connection, kind: str, pairs: list[tuple[int, str]]) -> None:
-    if pairs:
-        await conn.execute(
-            f"insert into conversation_{kind}s (conversation, {kind}) "  # noqa: S608 (two fixed words)
-            "select * from unnest($1::bigint[], $2::text[]) on conflict do nothing",
-            *zip(*pairs, strict=True),
-        )
+def _literal(names: AbstractSet[str]) -> str:
+    """The names as PostgreSQL writes an array; arrays of different lengths have no other way into `unnest`."""
+    return "{" + ",".join('"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"' for name in sorted(names)) + "}"
 
 
 async def store_dead_letters(conn: asyncpg.Connection, letters: Sequence[DeadLetter]) -> None:

@@ -1,4 +1,4 @@
-/** What the reasons of trainings mean, in the words of somebody who does not read Kubernetes. See docs/conditions.md. */
+/** What the reasons of trainings and of dead letters mean, in the words of somebody who does not read Kubernetes. See docs/conditions.md. */
 
 const WORDS: Record<string, string> = {
   Queued: "Waiting for a free training slot",
@@ -36,14 +36,31 @@ const WORDS: Record<string, string> = {
   EngineNotRunnable: "The engine image cannot be started",
   AttemptsExhausted: "Every attempt failed for reasons outside of the content",
   TooManyLosses: "The cluster ended every attempt",
+  not_utf8: "Not readable as text (UTF-8)",
+  not_json: "Not JSON",
+  not_an_object: "JSON, but no event",
+  out_of_range: "A number or time is out of range",
+  bad_character: "A character that cannot be stored",
+  refused_by_database: "The database refused it",
+  gap: "Gone from Kafka before it was read",
 };
 
 /** The words for a reason; an unknown one is spelled out (`ImagePullFailed` becomes "Image pull failed"). */
 export function wordsFor(reason: string): string {
   const known = WORDS[reason];
   if (known) return known;
-  const spelled = reason.replace(/([a-z0-9])([A-Z])/g, "$1 $2").toLowerCase();
+  const spelled = reason
+    .replace(/([a-z0-9])([A-Z])/g, "$1 $2")
+    .replaceAll("_", " ")
+    .toLowerCase();
   return spelled.charAt(0).toUpperCase() + spelled.slice(1);
+}
+
+/** A message of a condition, which begins in lower case, as a sentence of its own. */
+export function sentence(message: string): string {
+  const text = message.trim();
+  const end = /[.!?…]$/.test(text) ? "" : ".";
+  return text.charAt(0).toUpperCase() + text.slice(1) + end;
 }
 
 const REMEDIES: Record<string, string> = {

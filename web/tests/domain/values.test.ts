@@ -3,7 +3,7 @@ import { pathProblem, treeOf } from "@/domain/files";
 import { countOf, filtersFrom, queryOf } from "@/domain/filters";
 import { appended, EMPTY_LOG, numbered, toneOfLine } from "@/domain/log";
 import { nameFrom, nameProblem } from "@/domain/names";
-import { wordsFor } from "@/domain/reasons";
+import { sentence, wordsFor } from "@/domain/reasons";
 import { ago, bytes, span } from "@/domain/time";
 
 describe("names", () => {
@@ -105,4 +105,12 @@ describe("times and sizes", () => {
 it("spells out a reason that it does not know", () => {
   expect(wordsFor("InvalidContent")).toBe("The engine refuses the content");
   expect(wordsFor("SomethingVeryNew")).toBe("Something very new");
+  expect(wordsFor("too_large")).toBe("Too large");
+});
+
+it.each([
+  ["the engine trains", "The engine trains."],
+  ["0/1 nodes are available!", "0/1 nodes are available!"],
+])("%s reads as a sentence", (message, read) => {
+  expect(sentence(message)).toBe(read);
 });

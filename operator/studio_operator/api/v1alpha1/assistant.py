@@ -6,8 +6,6 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from studio.contract import names
-from studio.contract.labels import Component
 from studio_operator.api.quantity import Requirements
 from studio_operator.api.v1alpha1.common import (
     CheckedEnvironment,
@@ -298,18 +296,3 @@ def unsupported(spec: AssistantSpec) -> list[Problem]:
         (spec.running.mode == "OnDemand", "spec.running.mode", "OnDemand is not available in this release: use Always"),
     ]
     return [Problem(path, message) for found, path, message in checks if found]
-
-
-def name_conflict(assistant: str, studio: str) -> str | None:
-    """Why an assistant cannot have this name beside this Studio, or None.
-
-    The Service of an assistant has its name, its action server the name with `-actions`; both must stay clear of the
-    objects of the Studio and of other assistants.
-    """
-    if assistant.endswith(f"-{Component.ACTIONS.value}"):
-        other = assistant.removesuffix(f"-{Component.ACTIONS.value}")
-        return f"names that end in -actions belong to the action server of {other!r}; choose another name"
-    children = {names.child(studio, component) for component in Component}
-    if assistant in children or assistant.startswith(f"{names.child(studio, Component.MIGRATION)}-"):
-        return f"{assistant!r} is the name of a part of the Studio {studio!r}; choose another name"
-    return None

@@ -10,9 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from studio.backend.models.conversations import Filters
 from studio.contract import names
 from studio.db.schema.conversations import (
-    conversation_actions,
     conversation_flags,
-    conversation_intents,
     conversation_tags,
     conversations,
     events,
@@ -98,8 +96,8 @@ _MAKERS: dict[str, Callable[[Any], ColumnElement[bool]]] = {
     "channel": lambda value: _C.channel == value,
     "min_confidence": lambda value: _C.min_confidence >= value,
     "max_confidence": lambda value: _C.min_confidence <= value,
-    "intent": lambda value: _has(conversation_intents, conversation_intents.c.intent == value),
-    "action": lambda value: _has(conversation_actions, conversation_actions.c.action == value),
+    "intent": lambda value: _C.intents.contains([value]),
+    "action": lambda value: _C.actions.contains([value]),
     "tag": lambda value: _has(conversation_tags, conversation_tags.c.tag == value),
     "flagged": _flagged,
     "text": _says,

@@ -20,9 +20,7 @@ from studio.backend.models.conversations import (
     TagCount,
 )
 from studio.db.schema.conversations import (
-    conversation_actions,
     conversation_flags,
-    conversation_intents,
     conversation_tags,
     conversations,
     deleted_conversations,
@@ -178,8 +176,6 @@ class Conversations:
                     set_={"deleted_at": tombstone.excluded.deleted_at, "deleted_by": tombstone.excluded.deleted_by},
                 )
             )
-            for found in (conversation_intents, conversation_actions):
-                await conn.execute(delete(found).where(found.c.conversation == number))
             await conn.execute(delete(events).where(*_of(gone.assistant_id, gone.sender_id)))
             await audit.record(conn, caller, f"conversation {number}")
 

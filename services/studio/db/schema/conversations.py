@@ -19,7 +19,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from studio.db.schema.columns import flag, metadata, moment, number, words
 
@@ -86,7 +86,7 @@ events = Table(
 )
 
 # To delete one, in this order in one transaction: delete its row here (that waits for a batch under way), write the
-# tombstone, delete its intents, actions and events. Its tags and flags go with the row.
+# tombstone, delete its events. Its tags and flags go with the row.
 conversations = Table(
     "conversations",
     metadata,
@@ -102,30 +102,16 @@ conversations = Table(
     Column("min_confidence", REAL),
     # The beginning of a message of the user, to recognise the conversation in a list.
     Column("preview", Text),
+    # Which intents and actions occur, for filters: `intents @> array['…']`. As rows of their own, each with an index
+    # entry or two, they would cost as much as all else that a batch does beside its COPY.
+    Column("intents", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("actions", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     # Some events came from the tracker schema, so their late copies from Kafka must be looked for.
     flag("backfilled"),
     UniqueConstraint("assistant_id", "sender_id"),
     Index("ix_conversations_listed", "assistant_id", "last_event_at", "id"),
-)
-
-# No foreign keys: a batch has several rows for each conversation, whose row it holds locked; to look each of them up
-# again would cost as much as everything else that a batch does beside its COPY.
-conversation_intents = Table(
-    "conversation_intents",
-    metadata,
-    Column("conversation", BigInteger, nullable=False),
-    Column("intent", Text, nullable=False),
-    PrimaryKeyConstraint("conversation", "intent"),
-    Index("ix_conversation_intents_intent", "intent", "conversation"),
-)
-
-conversation_actions = Table(
-    "conversation_actions",
-    metadata,
-    Column("conversation", BigInteger, nullable=False),
-    Column("action", Text, nullable=False),
-    PrimaryKeyConstraint("conversation", "action"),
-    Index("ix_conversation_actions_action", "action", "conversation"),
+    Index("ix_conversations_intents", "intents", postgresql_using="gin"),
+    Index("ix_conversations_actions", "actions", postgresql_using="gin"),
 )
 
 conversation_tags = Table(

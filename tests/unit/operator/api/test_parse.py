@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio_operator.api.v1alpha1.assistant import Assistant, name_conflict, parse_assistant, unsupported
+from studio_operator.api.v1alpha1.assistant import Assistant, parse_assistant, unsupported
 from studio_operator.api.v1alpha1.common import InvalidSpec, Problem
 from studio_operator.api.v1alpha1.patterns import FILE_PATH
 from studio_operator.api.v1alpha1.studio import Studio, StudioSpec, parse_studio
@@ -204,18 +204,6 @@ def test_what_this_release_cannot_do_is_said(spec: dict[str, Any], path: str) ->
 
 def test_what_this_release_can_do() -> None:
     assert unsupported(parse_assistant(assistant(FILES)).spec) == []
-
-
-@pytest.mark.parametrize("name", ["studio-database", "studio-run", "studio-migration-0a1b2c3d", "concierge-actions"])
-def test_names_that_collide(name: str) -> None:
-    conflict = name_conflict(name, "studio")
-    assert conflict is not None
-    assert conflict.endswith("; choose another name")
-
-
-@pytest.mark.parametrize("name", ["concierge", "studio", "studio-bot", "database", "actions"])
-def test_names_that_do_not_collide(name: str) -> None:
-    assert name_conflict(name, "studio") is None
 
 
 EXTERNAL_BROKER = {"bootstrapServers": "kafka:9092", "secretRef": {"name": "kafka"}}

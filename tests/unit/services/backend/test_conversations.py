@@ -40,12 +40,10 @@ async def store(
         )  # fmt: skip
     found: int = await stage.pool.fetchval(
         """insert into conversations (assistant_id, sender_id, channel, started_at, last_event_at, user_messages,
-                                      bot_messages, events, min_confidence, preview)
-           values ($1, $2, $3, $4, $5, 1, 1, 2, $6, $7) returning id""",
-        assistant_id, sender, channel, at, at + timedelta(seconds=1), confidence, text,
+                                      bot_messages, events, min_confidence, preview, intents, actions)
+           values ($1, $2, $3, $4, $5, 1, 1, 2, $6, $7, $8, $9) returning id""",
+        assistant_id, sender, channel, at, at + timedelta(seconds=1), confidence, text, [intent], [action],
     )  # fmt: skip
-    await stage.pool.execute("insert into conversation_intents (conversation, intent) values ($1, $2)", found, intent)
-    await stage.pool.execute("insert into conversation_actions (conversation, action) values ($1, $2)", found, action)
     return found
 
 

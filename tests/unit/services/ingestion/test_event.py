@@ -1,6 +1,7 @@
 """Decoding: what becomes a column, what becomes a dead letter, and that nothing else can happen."""
 
 import json
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,9 +12,10 @@ from hypothesis import strategies as st
 from tests.unit.services.ingestion.records import ASSISTANT, BEGAN, action, as_bytes, bot, user
 
 from studio.db import pool
+from studio.ingestion import event as events
 from studio.ingestion import store
 from studio.ingestion.batch import Batch
-from studio.ingestion.event import BYTES_MAX, TEXT_MAX, Event, Malformed, Place, Reason, decode
+from studio.ingestion.event import BYTES_MAX, TEXT_MAX, Event, Malformed, Place, Reason, decode, name_in
 from studio.settings import DatabaseSettings
 
 PLACE = Place(1, 2, 3)
@@ -122,6 +124,25 @@ def test_long_columns_are_clipped_and_the_event_is_not() -> None:
     assert len(json.loads(event.data)["text"]) == TEXT_MAX + 1
 
 
+@pytest.mark.parametrize(
+    ("more", "name"),
+    [
+        ({"name": "größe"}, "größe"), ({"name": None}, None), ({"name": 5}, None), ({"name": {"name": "x"}}, None),
+        ({}, None), ({"name": "\\ \" 😀"}, "\\ \" 😀"),
+    ],
+)  # fmt: skip
+def test_the_name_of_an_event(more: dict[str, Any], name: str | None) -> None:
+    assert name_in(json.dumps({"event": "slot", **more})) == name
+
+
+def test_what_no_column_needs_is_not_held_against_an_event() -> None:
+    """A number of so many digits is JSON, and PostgreSQL can store it; Python would not read it."""
+    raw = as_bytes(user("u", 0))[:-1] + b', "more": 1' + b"0" * 5_000 + b"}"
+    event = read(raw)
+    assert event.data == raw.decode()
+    assert name_in(event.data) is None
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None)),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
@@ -147,6 +168,20 @@ def test_any_value_is_an_event_or_malformed(value: bytes) -> None:
     else:
         assert event.sender_id
         assert event.at.tzinfo is UTC
+
+
+@given(st.binary(max_size=50) | json_values.map(as_bytes) | almost_events.map(as_bytes))
+def test_the_fast_reader_and_the_thorough_one_agree(value: bytes) -> None:
+    text = value.decode(errors="replace")
+
+    def outcome(parse: Callable[[str], Mapping[str, Any]]) -> Event | Reason:
+        try:
+            return events.read(text, parse(text), PLACE, assistant_id="unknown:topic")
+        except Malformed as error:
+            return error.reason
+
+    # Not a number is equal to nothing, so by its words.
+    assert repr(outcome(events.parse)) == repr(outcome(events.parse_thoroughly))
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -59,9 +59,8 @@ async def test_events_and_their_conversation(connections: asyncpg.Pool) -> None:
     assert row["min_confidence"] == pytest.approx(0.4)
     assert row["started_at"] == datetime.fromtimestamp(BEGAN, UTC)
     assert row["last_event_at"] == datetime.fromtimestamp(BEGAN + 4, UTC)
-    intents = await connections.fetch("select intent from conversation_intents order by 1")
-    assert [r["intent"] for r in intents] == ["bye", "greet"]
-    assert await count(connections, "conversation_actions") == 2
+    assert row["intents"] == ["bye", "greet"]
+    assert row["actions"] == ["utter_bye", "utter_greet"]
     texts = await connections.fetch("select text from messages order by at, seq")
     assert [r["text"] for r in texts] == ["first", "hi there", "later", "hi there"]
     assert (
@@ -71,6 +70,17 @@ async def test_events_and_their_conversation(connections: asyncpg.Pool) -> None:
         == 1
     )
     assert await connections.fetchval("select next_offset from event_offsets") == 6
+
+
+async def test_names_are_kept_as_they_are(connections: asyncpg.Pool) -> None:
+    names = ["", " ", '"', "\\", "a,b", "größe", "null", "{}", "😀\n"]
+    claim = await claimed(connections)
+    events = [action("u1", number, name) for number, name in enumerate(names)]
+    claim = await ingest(connections, claim, records(*events))
+    await ingest(connections, claim, records(*events, first=len(events)))
+    found = await connections.fetchval("select actions from conversations")
+    # An action without a name is none.
+    assert sorted(found) == sorted(names[1:])
 
 
 async def test_only_the_last_owner_writes(connections: asyncpg.Pool) -> None:

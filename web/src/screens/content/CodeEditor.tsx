@@ -73,7 +73,7 @@ export function CodeEditor({ label, text, path, readOnly, onChange, onSave }: Pr
         doc: text,
         extensions: [
           EditorView.cspNonce.of(nonce),
-          EditorView.contentAttributes.of({ "aria-label": label, spellcheck: "false" }),
+          EditorView.contentAttributes.of({ "aria-label": label, spellcheck: "false", tabindex: "0" }),
           EditorState.readOnly.of(readOnly),
           EditorState.tabSize.of(2),
           indentUnit.of("  "),

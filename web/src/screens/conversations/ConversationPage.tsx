@@ -6,6 +6,7 @@ import { ApiError } from "@/api/problem";
 import { conversation as conversationQuery } from "@/api/queries";
 import type { ConversationDetail } from "@/api/types";
 import { Allowed, useCan } from "@/auth/permissions";
+import { isTrial, senderName } from "@/domain/senders";
 import { exact } from "@/domain/time";
 import { turnsOf } from "@/domain/tracker";
 import { Inspector } from "@/screens/inspector/Inspector";
@@ -31,7 +32,7 @@ export function ConversationPage() {
   return (
     <Allowed to="conversations.read">
       <Page
-        title={data ? `Conversation with ${data.sender_id}` : "Conversation"}
+        title={data ? `Conversation with ${senderName(data.sender_id)}` : "Conversation"}
         description={data && <Summary conversation={data} />}
         actions={
           <>
@@ -48,11 +49,11 @@ export function ConversationPage() {
 }
 
 function Summary({ conversation }: { conversation: ConversationDetail }) {
-  const { assistant_id, channel, started_at, last_event_at } = conversation;
+  const { assistant_id, sender_id, channel, started_at, last_event_at } = conversation;
   const name = assistant_id.split(".").at(-1) ?? assistant_id;
   return (
     <>
-      of{" "}
+      {isTrial(sender_id) && "a trial "}of{" "}
       <Link to="/conversations" search={{ assistant: name }}>
         {name}
       </Link>

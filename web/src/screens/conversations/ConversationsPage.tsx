@@ -7,6 +7,7 @@ import { conversations } from "@/api/queries";
 import type { Conversation } from "@/api/types";
 import { Allowed } from "@/auth/permissions";
 import { countOf } from "@/domain/filters";
+import { isTrial, senderName } from "@/domain/senders";
 import { Ago } from "@/ui/Ago";
 import { Empty } from "@/ui/Empty";
 import { Loaded } from "@/ui/Loaded";
@@ -100,7 +101,7 @@ function Row({ conversation }: { conversation: Conversation }) {
         </Group>
         <Group gap={6} mt={4}>
           <Text size="xs" c="dimmed">
-            {sender_id} {channel && `· ${channel}`}
+            {senderName(sender_id)} {isTrial(sender_id) ? "· trial" : channel && `· ${channel}`}
           </Text>
           {tags.map((tag) => (
             <Badge key={tag} size="xs" variant="default" tt="none">

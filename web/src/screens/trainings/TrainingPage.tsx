@@ -7,7 +7,7 @@ import { ApiError } from "@/api/problem";
 import { keys, training as trainingQuery } from "@/api/queries";
 import type { Training } from "@/api/types";
 import { Allowed, useCan } from "@/auth/permissions";
-import { remedyFor, wordsFor } from "@/domain/reasons";
+import { remedyFor, sentence, wordsFor } from "@/domain/reasons";
 import { span } from "@/domain/time";
 import { isActive, labelOf, toneOfTraining } from "@/domain/trainings";
 import { Ago } from "@/ui/Ago";
@@ -91,9 +91,14 @@ function Body({ training }: { training: Training }) {
           )}
         </Alert>
       ) : (
-        <Text size="sm" role="status">
-          {wordsFor(training.reason)}.{training.message ? ` ${training.message}` : ""}
-        </Text>
+        <div role="status">
+          <Text size="sm">{wordsFor(training.reason)}.</Text>
+          {training.message && (
+            <Text size="xs" c="dimmed" mt={4}>
+              {sentence(training.message)}
+            </Text>
+          )}
+        </div>
       )}
       {can("logs.read") && <Log id={training.id} />}
     </Stack>

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 
 revision = "0003"
 down_revision = "0002"
@@ -25,11 +25,15 @@ def upgrade() -> None:
         sa.Column("events", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("min_confidence", sa.REAL()),
         sa.Column("preview", sa.Text()),
+        sa.Column("intents", ARRAY(sa.Text()), server_default=sa.text("'{}'"), nullable=False),
+        sa.Column("actions", ARRAY(sa.Text()), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("backfilled", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_conversations"),
         sa.UniqueConstraint("assistant_id", "sender_id", name="uq_conversations_assistant_id_sender_id"),
     )
     op.create_index("ix_conversations_listed", "conversations", ["assistant_id", "last_event_at", "id"])
+    op.create_index("ix_conversations_intents", "conversations", ["intents"], postgresql_using="gin")
+    op.create_index("ix_conversations_actions", "conversations", ["actions"], postgresql_using="gin")
     op.create_table(
         "deleted_conversations",
         sa.Column("assistant_id", sa.Text(), nullable=False),
@@ -84,13 +88,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("assistant_id", name="pk_external_assistants"),
     )
     op.create_table(
-        "conversation_actions",
-        sa.Column("conversation", sa.BigInteger(), nullable=False),
-        sa.Column("action", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("conversation", "action", name="pk_conversation_actions"),
-    )
-    op.create_index("ix_conversation_actions_action", "conversation_actions", ["action", "conversation"])
-    op.create_table(
         "conversation_flags",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("conversation", sa.BigInteger(), nullable=False),
@@ -106,13 +103,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_conversation_flags"),
     )
     op.create_index("ix_conversation_flags_conversation", "conversation_flags", ["conversation"])
-    op.create_table(
-        "conversation_intents",
-        sa.Column("conversation", sa.BigInteger(), nullable=False),
-        sa.Column("intent", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("conversation", "intent", name="pk_conversation_intents"),
-    )
-    op.create_index("ix_conversation_intents_intent", "conversation_intents", ["intent", "conversation"])
     op.create_table(
         "conversation_tags",
         sa.Column("conversation", sa.BigInteger(), nullable=False),
@@ -181,9 +171,7 @@ def downgrade() -> None:
     op.drop_table("event_offsets")
     op.drop_table("dead_letters")
     op.drop_table("conversation_tags")
-    op.drop_table("conversation_intents")
     op.drop_table("conversation_flags")
-    op.drop_table("conversation_actions")
     op.drop_table("external_assistants")
     op.drop_table("events")
     op.drop_table("event_sources")
