@@ -34,6 +34,7 @@ def _arrival(where: Circumstances) -> list[Result]:
         judge(goals.WHOLE_FIRST, seen.seconds, where, spread="examples/concert-hall without its action server"),
         judge(goals.WHOLE_MEMORY, seen.own_memory, where, spread=parts),
         judge(goals.KEYCLOAK_MEMORY, seen.keycloak_memory, where),
+        judge(goals.PAGE_REQUESTS, len(seen.page_requests), where, spread=", ".join(seen.page_requests)),
     ]
 
 

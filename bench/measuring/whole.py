@@ -10,7 +10,7 @@ from measuring import cluster_facts, scenarios
 from stage.kubectl import REPOSITORY, Kubectl
 from studio.contract import labels
 from studio.contract.labels import Component
-from studio_e2e import assistants
+from studio_e2e import assistants, browser, entry, manifests
 
 DIST = REPOSITORY / "web" / "dist"
 _ENTRY_SCRIPTS = re.compile(r'<(?:script[^>]+src|link[^>]+rel="modulepreload"[^>]+href)="/?([^"]+\.js)"')
@@ -20,10 +20,11 @@ _ENGINES = (Component.RUN, Component.TRAINING)
 
 @dataclass(frozen=True)
 class Arrival:
-    """Seconds from the apply to Ready, and resident memory in MiB by component (every pod)."""
+    """Seconds from the apply to Ready, resident memory in MiB by component (every pod), and what a page asks for."""
 
     seconds: float
     memory: dict[str, list[float]]
+    page_requests: list[str]
 
     @property
     def own_memory(self) -> float:
@@ -40,6 +41,7 @@ class Arrival:
 def arrival(kubectl: Kubectl) -> Arrival:
     """The concert hall, without its action server, applied into an empty namespace; then everything left to rest."""
     with scenarios.namespace(kubectl, "whole") as space:
+        space.apply(manifests.studio(publicUrl=entry.free_origin()))
         seconds, _ = scenarios.arrive(space, "hall")
         assistants.wait_studio_ready(space)
         time.sleep(scenarios.SETTLE_SECONDS)
@@ -48,7 +50,9 @@ def arrival(kubectl: Kubectl) -> Arrival:
             component = pod["metadata"]["labels"].get(labels.COMPONENT, "")
             if pod["status"]["phase"] == "Running" and component not in _ENGINES:
                 memory.setdefault(component, []).append(cluster_facts.resident_mebibytes(space, pod))
-        return Arrival(seconds, memory)
+        with entry.forwarded(space) as origin:
+            asked = browser.requests_at_rest(origin, *entry.administrator(space))
+        return Arrival(seconds, memory, asked)
 
 
 def first_load() -> tuple[float, str]:

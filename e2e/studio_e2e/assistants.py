@@ -14,6 +14,8 @@ from studio_e2e.waiting import NotYet, eventually
 
 Manifest = dict[str, Any]
 READY_WITHIN = 180.0
+# Keycloak makes its tables at its first start, which takes minutes where everything else starts beside it.
+STUDIO_READY_WITHIN = 300.0
 GONE_WITHIN = 90.0
 
 
@@ -137,7 +139,7 @@ def summary(resource: Manifest) -> str:
     return "\n".join([f"{resource['kind']} {metadata['name']} {observed} of {metadata['generation']}", *lines])
 
 
-def wait_studio_ready(space: Space, name: str = "studio", *, within: float = READY_WITHIN) -> Manifest:
+def wait_studio_ready(space: Space, name: str = "studio", *, within: float = STUDIO_READY_WITHIN) -> Manifest:
     """The Studio, once every part of it works."""
 
     def ready() -> Manifest:

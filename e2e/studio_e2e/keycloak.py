@@ -100,7 +100,7 @@ class Keycloak:
             "publicClient": False,
             "serviceAccountsEnabled": True,
             "standardFlowEnabled": False,
-            "defaultClientScopes": sorted(scopes & {"studio-api", "basic", "roles"}),
+            "defaultClientScopes": sorted(scopes & {"studio-api", "basic", "roles", "profile"}),
         }
         self.call("POST", f"/realms/{login.realm}/clients", body | settings)
 

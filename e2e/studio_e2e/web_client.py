@@ -87,8 +87,8 @@ class Desk:
         """The inspector shows this event of the turn."""
         expect(self._region("Events").get_by_role("listitem").filter(has_text=words).first).to_be_visible()
 
-    def find_conversation(self, words: str) -> Locator:
-        """The only row of the list of conversations that is left for these words and the assistant."""
+    def find_conversation(self, words: str, sender: str) -> Locator:
+        """The sender's row of the list of conversations, with the list narrowed to these words and the assistant."""
         page = self.window.page
         self.menu("Conversations")
         filters = page.get_by_role("search")
@@ -96,13 +96,13 @@ class Desk:
         filters.get_by_role("combobox", name="Assistant").fill(self.assistant)
         page.keyboard.press("Escape")
         expect(filters.get_by_role("button", name="Clear 2 filters")).to_be_visible()
-        return self.only_conversation()
+        return self.conversation_with(sender)
 
-    def only_conversation(self) -> Locator:
-        """The row of the list of conversations, which has one."""
-        rows = self.window.page.get_by_role("table").locator("tbody").get_by_role("row")
-        expect(rows).to_have_count(1)
-        return rows
+    def conversation_with(self, sender: str) -> Locator:
+        """The sender's row of the list of conversations."""
+        row = self.window.page.get_by_role("row").filter(has_text=sender)
+        expect(row).to_have_count(1)
+        return row
 
     def tag(self, tag: str) -> None:
         """Tag the conversation that is open."""

@@ -97,13 +97,14 @@ def test_what_is_nobodys_business_is_not_routed(porter: Assistant, origin: str, 
 
 def test_internal_paths_end_at_the_web_client(studio: Space, origin: str) -> None:
     internal = "/internal/v1/assistants/porter/content?revision=1"
-    answer = ask("GET", origin + internal)
-    assert answer.body == ask("GET", f"{origin}/").body
+    # A path that it does not know is a page of the web client; nothing else answers it.
+    for page in (internal, "/"):
+        assert '<div id="root">' in ask("GET", origin + page).body
     assert ask("POST", origin + internal).status == 405
 
 
 def test_an_ingress_comes_and_goes_with_its_field(studio: Space) -> None:
-    wanted = {"className": "e2e", "annotations": {"example.com/timeout": "1h"}, "tlsSecretName": "certificate"}
+    wanted = {"className": "e2e", "annotations": {"example.com/timeout": "1h"}}
     studio.patch("studio", "studio", {"spec": {"ingress": wanted}})
     try:
         made = eventually("the Ingress", lambda: studio.get("ingress", "studio-entry-proxy"), within=30, every=0.5)
@@ -113,7 +114,6 @@ def test_an_ingress_comes_and_goes_with_its_field(studio: Space) -> None:
         assert (rule["host"], path["path"]) == (host, "/")
         assert path["backend"]["service"] == {"name": "studio-entry-proxy", "port": {"name": "http"}}
         assert made["spec"]["ingressClassName"] == "e2e"
-        assert made["spec"]["tls"] == [{"hosts": [host], "secretName": "certificate"}]
         assert made["metadata"]["annotations"]["example.com/timeout"] == "1h"
     finally:
         studio.patch("studio", "studio", {"spec": {"ingress": None}})
@@ -141,7 +141,6 @@ def test_a_gateway_needs_its_api_and_then_gets_a_route(studio: Space, kubectl: K
         assert "HTTPRoute" in said
         assert "install the Gateway API" in said
         kubectl.run("apply", "--server-side", "-f", str(httproutes))
-        kubectl.run("wait", "--for=condition=Established", f"--filename={httproutes}", "--timeout=30s")
         route = eventually("the HTTPRoute", lambda: route_of(studio), within=90)
         assert route["spec"]["parentRefs"] == [{"group": "gateway.networking.k8s.io", "kind": "Gateway", **parent}]
         (rule,) = route["spec"]["rules"]
