@@ -9,7 +9,6 @@ import asyncpg
 from fastapi import Depends, FastAPI, Request, Response
 
 from studio.auth.keys import KeysUnavailable
-from studio.auth.roles import Role, Roles
 from studio.auth.verification import Identity, InvalidToken, Verifier
 from studio.contract.model_service import Change
 from studio.db.retry import is_transient
@@ -20,6 +19,7 @@ from studio.http.limits import KIB, MIB
 from studio.http.problems import Meaning, Refused
 from studio.http.server import Server
 from studio.model_service.orchestrators.changes import ChangeStream
+from studio.model_service.orchestrators.roles import Role, Roles
 from studio.storage.port import StorageError
 
 __all__ = [

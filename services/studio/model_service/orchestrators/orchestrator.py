@@ -10,7 +10,6 @@ import asyncpg
 from joserfc.jwk import KeySet
 
 from studio.auth.keys import Issuer, IssuerSource, Keys, from_api_server
-from studio.auth.roles import Roles
 from studio.auth.verification import Verifier
 from studio.db import pool as db
 from studio.db.listening import Listener
@@ -18,6 +17,7 @@ from studio.http.background import Background, every
 from studio.kube import Kube
 from studio.model_service.items import Kind
 from studio.model_service.orchestrators.http import Access
+from studio.model_service.orchestrators.roles import Roles
 from studio.settings import AuthSettings, DatabaseSettings, ProcessSettings
 
 __all__ = ["Background", "Connections", "access", "connections", "every", "listening"]

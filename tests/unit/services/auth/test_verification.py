@@ -10,8 +10,8 @@ from joserfc.jwk import RSAKey
 from tests.support.tokens import ISSUER, TokenMaker
 
 from studio.auth.keys import REFETCH_SECONDS, RETRY_SECONDS, Issuer, Keys, KeysUnavailable, from_api_server
-from studio.auth.roles import Role, Roles
 from studio.auth.verification import Identity, InvalidToken, Verifier
+from studio.model_service.orchestrators.roles import Role, Roles
 
 
 class Source:

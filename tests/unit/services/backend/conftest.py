@@ -18,7 +18,6 @@ from tests.support.tokens import TokenMaker
 from tests.unit.services.backend.stage import OIDC, OPERATOR, PROCESS, People, Stage, access
 
 from studio.auth.keys import Issuer, Keys
-from studio.auth.roles import Roles
 from studio.auth.verification import Verifier
 from studio.backend.app import build_app
 from studio.backend.model_service import ModelService
@@ -31,6 +30,7 @@ from studio.model_service.items import Kind
 from studio.model_service.orchestrator_client import OrchestratorClient
 from studio.model_service.orchestrators.http import Access as OrchestratorAccess
 from studio.model_service.orchestrators.orchestrator import Connections
+from studio.model_service.orchestrators.roles import Roles
 from studio.model_service.orchestrators.running.process import build as build_running
 from studio.model_service.orchestrators.training.process import build as build_training
 from studio.model_service.queue import CHANGES_CHANNEL

@@ -104,7 +104,7 @@ def fake_kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def studio_manifest(name: str, url: str | None = None) -> dict[str, object]:
-    return {"metadata": {"name": name}, "spec": {"publicUrl": url} if url else {}}
+    return {"metadata": {"name": name}, "spec": {}, "status": {"url": url} if url else {}}
 
 
 def test_kubectl_tells_where_the_studio_is(fake_kubectl: Path) -> None:
@@ -125,13 +125,13 @@ def test_a_kubectl_that_cannot_tell_is_no_error(fake_kubectl: Path, answer: str)
 
 
 def test_kubectl_completes_commands() -> None:
-    script = "from studio.cli.kubectl import complete; complete()"
+    script = "from studio.cli.completion import complete; complete()"
     found = python("-c", script, "conversations", "").stdout.split()
     assert {"list", "show", "tag"} <= set(found)
     assert found[-1] == ":4"
 
 
 def test_completion_of_names_is_silent_without_a_studio() -> None:
-    script = "from studio.cli.kubectl import complete; complete()"
+    script = "from studio.cli.completion import complete; complete()"
     ended = python("-c", script, "chat", "")
     assert (ended.stdout.split(), ended.stderr) == ([":4"], "")
