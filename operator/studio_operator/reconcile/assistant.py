@@ -17,6 +17,7 @@ from studio_operator.api.v1alpha1.studio import parse_studio
 from studio_operator.components import actions
 from studio_operator.components.context import AssistantContext
 from studio_operator.components.secrets import referenced_by_assistant
+from studio_operator.components.talk import talk_routes
 from studio_operator.planning.content import ContentProblem
 from studio_operator.planning.membership import DEFAULT_STUDIO, names_a_studio, studio_of
 from studio_operator.ports import Clock, Cluster, ModelService, ModelServiceError, Recorder, Refused, Unreachable
@@ -83,7 +84,13 @@ class AssistantPass:
             return facts, WHILE_CHANGING if problem and problem.waiting else None
         missing = None if problem else missing_part(studio.get("status", {}))
         part = Problem("StudioNotReady", f"Studio {studio['metadata']['name']}: {missing}", waiting=True)
-        facts = _with(facts, studio_problem=problem, part_missing=part if missing else None)
+        exposed = any("rest" in route.channels for route in talk_routes([resource]))
+        facts = _with(
+            facts,
+            studio_problem=problem,
+            part_missing=part if missing else None,
+            public_url=studio.get("status", {}).get("url") if exposed else None,
+        )
         return await self._pursue_in(studio, resource, assistant, facts)
 
     async def _pause(self, resource: Manifest, assistant: Assistant) -> float | None:

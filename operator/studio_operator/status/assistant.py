@@ -21,6 +21,7 @@ from studio_operator.status.health import Health
 STEPS = ("StudioReady", "ContentReady", "Trained", "Running", "ActionsReady")
 # What the orchestrators say, as it is shown in the status.
 OBSERVED = ("fingerprint", "training", "model", "run", "urls")
+_REST = "/webhooks/rest/webhook"
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class AssistantFacts:
     # The Studio is gone and the Jobs of its consumers were removed: nothing runs, whatever was known before.
     stopped: bool = False
     paused: bool = False
+    # The public address of its Studio, where its REST channel is exposed there.
+    public_url: str | None = None
 
     @property
     def heard(self) -> bool:
@@ -308,5 +311,7 @@ def _run(facts: AssistantFacts) -> dict[str, Any]:
     run: RunView | None = (facts.running.serving or facts.running.newest) if facts.running else None
     if run is None:
         return {}
-    rest = f"http://{facts.name}.{facts.namespace}.svc:{ENGINE_PORT}/webhooks/rest/webhook"
-    return {"run": {"id": run.id, "state": run.state.value, "reason": run.reason}, "urls": {"rest": rest}}
+    urls = {"rest": f"http://{facts.name}.{facts.namespace}.svc:{ENGINE_PORT}{_REST}"}
+    if facts.public_url:
+        urls["public"] = f"{facts.public_url}/talk/{facts.name}{_REST}"
+    return {"run": {"id": run.id, "state": run.state.value, "reason": run.reason}, "urls": urls}

@@ -66,6 +66,7 @@ class Urls(Model):
     """Where the assistant answers."""
 
     rest: str | None = Field(default=None, description="REST channel, from inside the cluster.")
+    public: str | None = Field(default=None, description="REST channel at the Studio's public address, if exposed.")
 
 
 class AssistantStatus(Model):

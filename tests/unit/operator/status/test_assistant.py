@@ -335,6 +335,11 @@ def test_what_answers_is_shown_with_its_model() -> None:
     assert status["urls"] == {"rest": "http://c.team.svc:5005/webhooks/rest/webhook"}
 
 
+def test_the_public_address_is_shown_where_rest_is_served_there() -> None:
+    status = status_of(facts(running=OLD_SERVES, public_url="https://bots.example.com"))
+    assert status["urls"]["public"] == "https://bots.example.com/talk/c/webhooks/rest/webhook"
+
+
 def test_unreachable_keeps_what_was_known() -> None:
     before = status_of(facts())
     after = status_of(not_heard(unreachable=SILENT), before)
