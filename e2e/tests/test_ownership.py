@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from studio.contract.labels import Component
-from studio_e2e import assistants, content, manifests
+from studio_e2e import assistants, content
 from studio_e2e.assistants import Assistant
 from studio_e2e.space import Space
 from studio_e2e.waiting import NotYet, TimedOut, eventually
@@ -152,13 +152,13 @@ def test_two_appliers_of_one_field_are_told_apart(studio: Space) -> None:
     # The operator forces what is its own; a person's field that it does not set stays the person's.
     patch = {"metadata": {"annotations": {"team.example.com/note": "ours"}}}
     studio.patch("deployment", "studio-running-orchestrator", patch)
-    studio.apply(manifests.studio(training={"consumers": 2}))
+    studio.patch("studio", "studio", {"spec": {"training": {"consumers": 2}}})
     eventually(
         "two training consumers",
         lambda: studio.must_get("deployment", "studio-training-consumer")["spec"]["replicas"] == 2,
         within=REPAIRED_WITHIN,
     )
-    studio.apply(manifests.studio(training={"consumers": 1}))
+    studio.patch("studio", "studio", {"spec": {"training": {"consumers": 1}}})
     eventually(
         "one training consumer",
         lambda: studio.must_get("deployment", "studio-training-consumer")["spec"]["replicas"] == 1,
