@@ -244,7 +244,9 @@ def _not_heard(facts: AssistantFacts) -> Condition:
 
 def _serves_target(running: ObservedRunning) -> bool:
     serving, target = running.serving, running.target
-    return serving is not None and target is not None and serving.model_version == target.version
+    if serving is None or target is None or running.outdated:
+        return False
+    return serving.model_version == target.version
 
 
 def _swapping(running: ObservedRunning) -> tuple[str, str]:
@@ -252,8 +254,11 @@ def _swapping(running: ObservedRunning) -> tuple[str, str]:
     if running.target is None:
         return "ModelNotFound", "spec.running.model: there is no such model: name one of this assistant, or latest"
     waits = f"model {running.target.version} is not served yet"
-    newest = running.newest
-    if newest is None or newest.model_version != running.target.version:
+    if running.outdated:
+        waits = f"model {running.target.version} is not served with the changed settings yet"
+    newest, serving = running.newest, running.serving
+    begun = newest is not None and newest.model_version == running.target.version
+    if newest is None or not begun or (serving is not None and newest.id == serving.id):
         return "Swapping", waits
     return newest.reason, newest.message or waits
 

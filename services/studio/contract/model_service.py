@@ -173,6 +173,11 @@ class ObservedRunning(Message):
 
     target: ModelView | None = Field(default=None, description="the model that should serve")
     serving: RunView | None = None
+    outdated: bool = Field(
+        default=False,
+        description="whether the serving run has the right model but other settings than are wanted now, such as its "
+        "channels: another run takes its place",
+    )
     newest: RunView | None = Field(default=None, description="the newest run of the target model, final or not")
     trackers_durable: bool | None = Field(
         default=None,

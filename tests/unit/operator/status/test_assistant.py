@@ -193,6 +193,21 @@ TABLE: dict[str, tuple[AssistantFacts, dict[str, tuple[str, str] | None]]] = {
         facts(running=swapping(run("2", RunState.STARTING, "Loading"))),
         {"Ready": ("False", "Loading"), "Available": ANSWERS, "Trained": ("True", "Trained"), "Stalled": None},
     ),
+    "changed settings, the new run not begun": (
+        facts(running=SERVED.model_copy(update={"outdated": True})),
+        {"Ready": ("False", "Swapping"), "Available": ANSWERS, "Stalled": None},
+    ),
+    "changed settings, the new run starts": (
+        facts(
+            running=SERVED.model_copy(
+                update={
+                    "outdated": True,
+                    "newest": run("2", RunState.STARTING, "Loading").model_copy(update={"id": "c-r9"}),
+                }
+            )
+        ),
+        {"Ready": ("False", "Loading"), "Available": ANSWERS},
+    ),
     "swap not begun": (
         facts(running=swapping(run("1"))),
         {"Ready": ("False", "Swapping"), "Available": ANSWERS},

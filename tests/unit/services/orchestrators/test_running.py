@@ -105,7 +105,7 @@ def served(kube: FakeKube) -> str:
 
 async def test_the_first_run(studio: World, kube: FakeKube, reconciler: Reconciler) -> None:
     observed = await put(studio)
-    assert [key for key, value in observed.items() if value is not None] == []
+    assert [key for key, value in observed.items() if value] == []
     await reconciler.reconcile(UID)
     assert served(kube) == "none"  # the name resolves before anything answers
     owner = service(kube)["metadata"]["ownerReferences"][0]
@@ -137,6 +137,24 @@ async def test_a_pass_without_news_writes_nothing(studio: World, kube: FakeKube,
     assert len(kube.writes()) == writes
     assert await studio.made.pool.fetchrow("select xmin from assistants") == row
     assert await studio.made.pool.fetchval("select max(seq) from transitions") == audit
+
+
+async def test_a_run_with_other_settings_than_wanted_is_told(
+    studio: World, kube: FakeKube, reconciler: Reconciler
+) -> None:
+    await put(studio)
+    await add_model(studio, 1)
+    await reconciler.reconcile(UID)
+    await make_ready(studio, "c0")
+    await reconciler.reconcile(UID)
+    assert (await put(studio))["outdated"] is False
+    changed = {"credentials": "channels", "credentials_digest": "ab"}
+    assert (await put(studio, **changed))["outdated"] is True
+    await reconciler.reconcile(UID)
+    new = await make_ready(studio, "c1")
+    await reconciler.reconcile(UID)
+    assert served(kube) == new.item.id
+    assert (await put(studio, **changed))["outdated"] is False
 
 
 async def test_swap(studio: World, kube: FakeKube, reconciler: Reconciler) -> None:

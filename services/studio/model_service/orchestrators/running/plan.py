@@ -150,6 +150,11 @@ def wanted_of(desired: DesiredRunning, model: Model) -> Wanted:
     return Wanted(model.version, digest(told))
 
 
+def outdated(serving: Item, wanted: Wanted) -> bool:
+    """Whether a run has the model that is wanted, but is run in another way."""
+    return serving.model_version == wanted.version and serving.spec_digest != wanted.digest
+
+
 def run_of(item: Item, *, seconds_since_end: float | None) -> Run:
     """The facts of a run's row; `seconds_since_end` by the clock of the database."""
     failed = item.state == RunState.FAILED

@@ -20,7 +20,7 @@ from studio.model_service.orchestrators import ending, registry
 from studio.model_service.orchestrators.common import ItemService
 from studio.model_service.orchestrators.http import Refused
 from studio.model_service.orchestrators.registry import Assistant, Model
-from studio.model_service.orchestrators.running.plan import target
+from studio.model_service.orchestrators.running.plan import outdated, target, wanted_of
 from studio.model_service.orchestrators.running.trackers import Trackers
 from studio.model_service.orchestrators.views import model_view, run_view
 from studio.model_service.queue import Place
@@ -71,6 +71,7 @@ class RunningService(ItemService):
         return ObservedRunning(
             target=model_view(model) if model else None,
             serving=run_view(serving, assistant) if serving else None,
+            outdated=serving is not None and model is not None and outdated(serving, wanted_of(desired, model)),
             newest=run_view(newest, assistant) if newest else None,
             trackers_durable=_durable(serving),
             problem_reason=assistant.service_reason or None,
