@@ -168,3 +168,8 @@ def wait_slots(space: Space, count: int, *, within: float = 30) -> None:
         return True
 
     eventually(f"running consumers = {count}", equal, within=within, every=0.5)
+
+
+def set_training_consumers(space: Space, count: int, *, studio: str = "studio") -> None:
+    """Change one field of a Studio and leave the rest as it is."""
+    space.patch("studio", studio, {"spec": {"training": {"consumers": count}}})

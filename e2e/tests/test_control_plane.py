@@ -8,7 +8,7 @@ import pytest
 
 from stage.kubectl import Kubectl, conditions
 from studio.contract import labels
-from studio_e2e import assistants, chat, content, faults, manifests
+from studio_e2e import assistants, chat, content, faults
 from studio_e2e.assistants import Assistant
 from studio_e2e.control_plane import ControlPlane
 from studio_e2e.faults import OPERATOR, OPERATOR_NAMESPACE
@@ -42,7 +42,7 @@ def replicas(home: Space) -> Iterator[list[Manifest]]:
 def consumers(studio: Space) -> Iterator[Space]:
     """A Studio whose training consumers a test may change: the quickest change that the operator acts on."""
     yield studio
-    studio.apply(manifests.studio(training={"consumers": 1}))
+    assistants.set_training_consumers(studio, 1)
     wait_consumers(studio, 1, within=60)
     assistants.wait_studio_ready(studio)
 
@@ -73,7 +73,7 @@ def test_another_replica_takes_over_from_a_leader_that_fell_silent(
 ) -> None:
     first = next(pod for pod in replicas if pod["metadata"]["name"] == leader(home))
     before = consumers.must_get("deployment", CONSUMERS)["metadata"]["generation"]
-    consumers.apply(manifests.studio(training={"consumers": 2}))
+    assistants.set_training_consumers(consumers, 2)
     after = wait_consumers(consumers, 2, within=10)["metadata"]["generation"]
 
     # As when its node goes away: it cannot give the lease back.
@@ -81,7 +81,7 @@ def test_another_replica_takes_over_from_a_leader_that_fell_silent(
         home.run("delete", "pod", first["metadata"]["name"], "--grace-period=0", "--force")
         others = ("", first["metadata"]["name"])
         eventually("another one leads", lambda: leader(home) not in others, within=LEASE_SECONDS + 10, every=0.5)
-    consumers.apply(manifests.studio(training={"consumers": 1}))
+    assistants.set_training_consumers(consumers, 1)
     last = wait_consumers(consumers, 1, within=20)["metadata"]["generation"]
     # Two were running all the time, and each change was written once.
     assert (after - before, last - after) == (1, 1)
@@ -94,7 +94,7 @@ def test_an_api_server_that_does_not_answer_is_outlived(kubectl: Kubectl, porter
     with control_plane.held():
         # Nothing can be observed meanwhile: whoever could be asked is away.
         time.sleep(OUTAGE_SECONDS)
-    consumers.apply(manifests.studio(training={"consumers": 2}))
+    assistants.set_training_consumers(consumers, 2)
     wait_consumers(consumers, 2, within=60)
     porter.wait_ready(within=60)
     after = conditions(porter.live())
@@ -112,7 +112,7 @@ def test_what_happened_behind_a_watch_that_is_too_old_is_seen(
     (operator,) = eventually("one operator is ready", lambda: ready_operators(home, 1), within=60)
     seen = consumers.must_get("studio", "studio")["metadata"]["resourceVersion"]
     with faults.held(operator):
-        consumers.apply(manifests.studio(training={"consumers": 2}))
+        assistants.set_training_consumers(consumers, 2)
         consumers.delete("service", "studio-running-orchestrator")
         assistant.apply({"files": content.porter()}, running={"mode": "Never"}, training={"trigger": "Manual"})
         # The history goes, and with the restart the API server's own memory of it.

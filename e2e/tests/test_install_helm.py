@@ -10,7 +10,7 @@ import yaml
 from cluster.errors import ClusterError
 from stage import chart
 from stage.kubectl import Kubectl, conditions
-from studio_e2e import assistants, chat, content, installation, manifests
+from studio_e2e import assistants, chat, content, installation
 from studio_e2e.assistants import Assistant
 from studio_e2e.faults import OPERATOR, OPERATOR_NAMESPACE
 from studio_e2e.helm import RELEASE, Helm
@@ -139,7 +139,7 @@ def test_a_release_comes_changes_goes_and_comes_again(
     # The definitions stayed, everything that is made of them, and whoever answers.
     assert porter.live()["metadata"]["uid"] == before["metadata"]["uid"]
     assert chat.say(studio, porter.name, "orphan", ["good day"]) == [[content.GREETING]]
-    studio.apply(manifests.studio(training={"consumers": 2}))
+    assistants.set_training_consumers(studio, 2)
 
     helm.install(release)
     eventually(
@@ -147,7 +147,7 @@ def test_a_release_comes_changes_goes_and_comes_again(
         lambda: studio.must_get("deployment", "studio-training-consumer")["spec"]["replicas"] == 2,
         within=60,
     )
-    studio.apply(manifests.studio(training={"consumers": 1}))
+    assistants.set_training_consumers(studio, 1)
     assistants.wait_studio_ready(studio)
     after = porter.wait_ready(within=60)
     assert after["status"]["run"] == before["status"]["run"]

@@ -152,13 +152,13 @@ def test_two_appliers_of_one_field_are_told_apart(studio: Space) -> None:
     # The operator forces what is its own; a person's field that it does not set stays the person's.
     patch = {"metadata": {"annotations": {"team.example.com/note": "ours"}}}
     studio.patch("deployment", "studio-running-orchestrator", patch)
-    studio.patch("studio", "studio", {"spec": {"training": {"consumers": 2}}})
+    assistants.set_training_consumers(studio, 2)
     eventually(
         "two training consumers",
         lambda: studio.must_get("deployment", "studio-training-consumer")["spec"]["replicas"] == 2,
         within=REPAIRED_WITHIN,
     )
-    studio.patch("studio", "studio", {"spec": {"training": {"consumers": 1}}})
+    assistants.set_training_consumers(studio, 1)
     eventually(
         "one training consumer",
         lambda: studio.must_get("deployment", "studio-training-consumer")["spec"]["replicas"] == 1,
