@@ -54,8 +54,8 @@ def ids(store: Api) -> set[int]:
 
 def test_a_conversation_is_stored_in_order_with_what_was_understood_and_done(porter: Assistant, store: Api) -> None:
     told = ["good day", "I have an appointment", "Mrs Miller", "three"]
-    heard = chat.say(porter.space, porter.name, "visitor", told)
-    found = stored(store, porter, "visitor", messages=len(told))
+    heard = chat.say(porter.space, porter.name, "evening-visitor", told)
+    found = stored(store, porter, "evening-visitor", messages=len(told))
     users = [event for event in found["events"] if event["type"] == "user"]
     assert [event["text"] for event in users] == told
     assert [event["intent"] for event in users][:2] == ["greet", "visit"]
@@ -80,26 +80,26 @@ def test_a_conversation_is_stored_in_order_with_what_was_understood_and_done(por
 def test_an_ingestion_that_is_killed_loses_and_doubles_nothing(porter: Assistant, store: Api) -> None:
     told = [f"good day {number}" for number in range(60)]
     with ThreadPoolExecutor(1) as pool:
-        chatting = pool.submit(chat.say, porter.space, porter.name, "crowd", told)
-        stored(store, porter, "crowd", messages=1)
+        chatting = pool.submit(chat.say, porter.space, porter.name, "evening-crowd", told)
+        stored(store, porter, "evening-crowd", messages=1)
         faults.sigkill(porter.space, porter.space.pod_of(Component.INGESTION))
         assert not chatting.done(), "the messages were too few: all were sent before the kill"
         chatting.result()
-    found = stored(store, porter, "crowd", messages=len(told))
+    found = stored(store, porter, "evening-crowd", messages=len(told))
     store.wait_lag()
     assert said_by("user", found) == told
     assert said_by("bot", found) == [content.GREETING] * len(told)
-    assert found == store.conversation("crowd", porter.name)
+    assert found == store.conversation("evening-crowd", porter.name)
 
 
 def test_what_was_said_while_kafka_was_away_is_filled_in_from_the_trackers(porter: Assistant, store: Api) -> None:
     space, during = porter.space, [f"good day {number}" for number in range(5)]
-    chat.say(space, porter.name, "patient", ["hello porter"])
-    stored(store, porter, "patient", messages=1)
+    chat.say(space, porter.name, "patient-caller", ["hello porter"])
+    stored(store, porter, "patient-caller", messages=1)
     with paused(space):
         scale_broker(space, 0)
         began = time.monotonic()
-        answers = chat.say(space, porter.name, "patient", during)
+        answers = chat.say(space, porter.name, "patient-caller", during)
         assert answers == [[content.GREETING]] * len(during)
         assert time.monotonic() - began < PROMPT_SECONDS * len(during)
         (engine,) = porter.serving()
@@ -107,18 +107,18 @@ def test_what_was_said_while_kafka_was_away_is_filled_in_from_the_trackers(porte
         scale_broker(space, 1)
     assistants.wait_studio_ready(space)
     eventually("another engine serves", lambda: serves_instead(porter, engine), within=120)
-    chat.say(space, porter.name, "patient", ["hello porter again"])
-    lost = stored(store, porter, "patient", saying="hello porter again")
+    chat.say(space, porter.name, "patient-caller", ["hello porter again"])
+    lost = stored(store, porter, "patient-caller", saying="hello porter again")
     store.wait_lag()
     assert not set(during) & set(said_by("user", lost)), "Kafka had these all the time: nothing was lost"
 
     topics.fill_back(space)
-    found = stored(store, porter, "patient", messages=len(during) + 2)
+    found = stored(store, porter, "patient-caller", messages=len(during) + 2)
     everything = ["hello porter", *during, "hello porter again"]
     assert said_by("user", found) == everything
     assert said_by("bot", found) == [content.GREETING] * len(everything)
     topics.fill_back(space)
-    assert store.conversation("patient", porter.name) == found
+    assert store.conversation("patient-caller", porter.name) == found
 
 
 @pytest.fixture
