@@ -48,11 +48,13 @@ web/node_modules: .venv web/package-lock.json
 	@$(NPM) ci --ignore-scripts --silent
 	@touch web/node_modules
 
-test-unit: .venv ## Fast tests, no cluster; PostgreSQL's programs are installed if they are missing
+test-unit: .venv ## Fast tests, no cluster; the programs of PostgreSQL and nginx are installed if they are missing
 	@test -n "$$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null)" || command -v initdb >/dev/null || $(CLUSTER) packages postgresql-15
+	@command -v nginx >/dev/null || $(CLUSTER) packages nginx-light
 	@$(PYTHON) -m pytest tests
 
-test-e2e: cluster-up load web/node_modules ## End to end on the cluster at hand
+test-e2e: cluster-up load web/node_modules ## End to end on the cluster at hand, in a real browser, too
+	@command -v chromium >/dev/null || $(CLUSTER) packages chromium
 	@$(STAGE) operator
 	@$(PYTHON) -m pytest e2e/tests
 

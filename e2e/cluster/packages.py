@@ -58,7 +58,8 @@ def ensure_packages(wanted: Iterable[str], say: Callable[[str], None]) -> None:
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise ClusterError(install_sentence(missing))
     say(f"installing the Debian packages {' '.join(missing)}")
-    apt = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--yes", "-o", "DPkg::Lock::Timeout=300"]
+    # At run level 1 packages do not start their servers: it is their programs that are wanted.
+    apt = ["env", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", "apt-get", "--yes", "-o", "DPkg::Lock::Timeout=300"]
     try:
         run([*apt, "install", "--no-install-recommends", *missing], timeout=APT_SECONDS)
     except CommandError:
