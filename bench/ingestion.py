@@ -13,7 +13,7 @@ from measuring.figures import percentile, spread
 from measuring.results import FOLDER, Circumstances, Result, judge
 
 FILE = FOLDER / "studio.json"
-COMMAND = "make bench-ingestion"
+COMMAND = "make bench-studio"
 
 
 def rate(where: Circumstances) -> list[Result]:

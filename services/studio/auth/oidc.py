@@ -6,18 +6,15 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import aiohttp
-from joserfc import jwt
-from joserfc.errors import JoseError
 
 from studio.auth.discovery import from_discovery, from_jwks
 from studio.auth.keys import Keys
-from studio.auth.verification import InvalidToken, key_id
+from studio.auth.verification import InvalidToken, key_id, verified_claims
 from studio.contract.identity import ASSISTANTS_CLAIM, AUDIENCE, ROLES_CLAIM
 from studio.settings import Environment, required
 
 # Asymmetric ones only: with HS256 in the list anybody could sign with the public key as the secret.
 ALGORITHMS = ("RS256", "PS256", "ES256")
-LEEWAY_SECONDS = 10
 EVERY_ASSISTANT = "*"
 
 
@@ -75,19 +72,9 @@ class PeopleVerifier:
         found = await self._keys.find(key_id(token))
         if found is None:
             raise InvalidToken("it is signed with a key that the issuer does not have")
-        issuer, key = found
-        try:
-            claims = jwt.decode(token, key, algorithms=list(ALGORITHMS)).claims
-            jwt.JWTClaimsRegistry(
-                now=int(self._clock()),
-                leeway=LEEWAY_SECONDS,
-                iss={"essential": True, "value": issuer},
-                aud={"essential": True, "value": self._settings.audience},
-                sub={"essential": True},
-                exp={"essential": True},
-            ).validate(claims)
-        except (JoseError, ValueError, TypeError) as error:
-            raise InvalidToken(str(error)) from error
+        claims = verified_claims(
+            token, found, algorithms=ALGORITHMS, audience=self._settings.audience, now=self._clock()
+        )
         _refuse_other_kinds(claims)
         return self._person(claims)
 

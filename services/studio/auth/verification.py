@@ -4,12 +4,13 @@ import base64
 import binascii
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from joserfc import jwt
 from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, RSAKey
 
 from studio.auth.keys import Keys
 from studio.contract.labels import AUDIENCE
@@ -44,20 +45,31 @@ class Verifier:
         found = await self._keys.find(key_id(token))
         if found is None:
             raise InvalidToken("it is signed with a key that the cluster does not know")
-        issuer, key = found
-        try:
-            claims = jwt.decode(token, key, algorithms=list(ALGORITHMS)).claims
-            jwt.JWTClaimsRegistry(
-                now=int(self._clock()),
-                leeway=LEEWAY_SECONDS,
-                iss={"essential": True, "value": issuer},
-                aud={"essential": True, "value": self._audience},
-                sub={"essential": True},
-                exp={"essential": True},
-            ).validate(claims)
-        except (JoseError, ValueError) as error:
-            raise InvalidToken(str(error)) from error
+        claims = verified_claims(token, found, algorithms=ALGORITHMS, audience=self._audience, now=self._clock())
         return Identity(subject=str(claims["sub"]), pod=_pod(claims))
+
+
+def verified_claims(
+    token: str, found: tuple[str, RSAKey | ECKey], *, algorithms: Sequence[str], audience: str, now: float
+) -> dict[str, Any]:
+    """The claims of a token that the issuer (its name and key) signed for the audience and for now.
+
+    Raises InvalidToken.
+    """
+    issuer, key = found
+    try:
+        claims = jwt.decode(token, key, algorithms=list(algorithms)).claims
+        jwt.JWTClaimsRegistry(
+            now=int(now),
+            leeway=LEEWAY_SECONDS,
+            iss={"essential": True, "value": issuer},
+            aud={"essential": True, "value": audience},
+            sub={"essential": True},
+            exp={"essential": True},
+        ).validate(claims)
+    except (JoseError, ValueError, TypeError) as error:
+        raise InvalidToken(str(error)) from error
+    return claims
 
 
 def key_id(token: str) -> str:
