@@ -51,7 +51,7 @@ web/node_modules: .venv web/package-lock.json
 test-unit: .venv ## Fast tests, no cluster; the programs of PostgreSQL and nginx are installed if they are missing
 	@test -n "$$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null)" || command -v initdb >/dev/null || $(CLUSTER) packages postgresql-15
 	@command -v nginx >/dev/null || $(CLUSTER) packages nginx-light
-	@$(PYTHON) -m pytest tests
+	@$(PYTHON) -m pytest tests --numprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 test-e2e: cluster-up load web/node_modules ## End to end on the cluster at hand, in a real browser, too
 	@command -v chromium >/dev/null || $(CLUSTER) packages chromium

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 from cluster.errors import ClusterError
@@ -26,14 +27,24 @@ def operator_home(space: Space) -> Space:
     return Space(space.kubectl, faults.OPERATOR_NAMESPACE)
 
 
-def resident_mebibytes(space: Space, pod: Manifest) -> float:
-    """Resident memory of all processes of a pod. Falls back on process 1 as the pod itself sees it."""
+@dataclass(frozen=True)
+class Memory:
+    """Of all processes of a pod, in MiB; `proportional` divides what is shared, also with other pods."""
+
+    resident: float
+    proportional: float
+
+
+def memory(space: Space, pod: Manifest) -> Memory:
+    """What a pod holds. On a node elsewhere: process 1 as the pod itself sees it, nothing divided."""
     found = processes.of_pod(pod["metadata"]["uid"])
     if found:
-        return sum(process.rss for process in found) / processes.MEBIBYTE
+        resident, proportional = sum(process.rss for process in found), sum(process.pss for process in found)
+        return Memory(resident / processes.MEBIBYTE, proportional / processes.MEBIBYTE)
     status = space.execute(pod["metadata"]["name"], "cat", "/proc/1/status")
     resident = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
-    return int(resident.split()[1]) / 1024
+    mebibytes = int(resident.split()[1]) / 1024
+    return Memory(mebibytes, mebibytes)
 
 
 def our_requests(space: Space, components: list[str]) -> Counter[tuple[str, str]]:

@@ -72,7 +72,7 @@ FIRST_CHAT = (
 )
 
 WHOLE_FIRST = Goal("first Assistant of an empty namespace, whole studio, applied to Ready", "s", 240)
-WHOLE_MEMORY = Goal("whole studio at rest without engines and Keycloak, resident memory", "MiB", 1228.8)
+WHOLE_MEMORY = Goal("whole studio at rest without engines and Keycloak, memory (proportional set sizes)", "MiB", 1228.8)
 KEYCLOAK_MEMORY = Goal("Keycloak at rest, resident memory", "MiB")
 COPY_RATIO = Goal("ingestion from a filled topic, as a share of COPY of the same rows from memory", "ratio", 0.85, True)
 EXECUTEMANY_RATIO = Goal("ingestion from a filled topic, against asyncpg's executemany", "ratio", 1.6, True)

@@ -93,10 +93,10 @@ def _lasting_pods(space: Space) -> list[Manifest]:
 
 def _memory(space: Space) -> dict[str, list[float]]:
     home = cluster_facts.operator_home(space)
-    memory = {"operator": [cluster_facts.resident_mebibytes(home, pod) for pod in faults.operator_pods(home)]}
+    memory = {"operator": [cluster_facts.memory(home, pod).resident for pod in faults.operator_pods(home)]}
     for component in [*CONSUMERS, *ORCHESTRATORS]:
         pods = space.list("pods", component=component)
-        memory[component] = [cluster_facts.resident_mebibytes(space, pod) for pod in pods]
+        memory[component] = [cluster_facts.memory(space, pod).resident for pod in pods]
     return memory
 
 

@@ -3,10 +3,12 @@
 import gzip
 import re
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cluster.errors import ClusterError
 from measuring import cluster_facts, scenarios
+from measuring.cluster_facts import Memory
 from stage.kubectl import REPOSITORY, Kubectl
 from studio.contract import labels
 from studio.contract.labels import Component
@@ -20,22 +22,28 @@ _ENGINES = (Component.RUN, Component.TRAINING)
 
 @dataclass(frozen=True)
 class Arrival:
-    """Seconds from the apply to Ready, resident memory in MiB by component (every pod), and what a page asks for."""
+    """Seconds from the apply to Ready, memory by component (every pod), and what a page asks for."""
 
     seconds: float
-    memory: dict[str, list[float]]
+    memory: dict[str, list[Memory]]
     page_requests: list[str]
 
     @property
-    def own_memory(self) -> float:
-        """All but engines and Keycloak, in MiB."""
-        without = {Component.KEYCLOAK.value}
-        return sum(sum(values) for component, values in self.memory.items() if component not in without)
+    def own(self) -> dict[str, Memory]:
+        """The sums of all components but engines and Keycloak."""
+        keycloak = Component.KEYCLOAK.value
+        return {name: added(parts) for name, parts in sorted(self.memory.items()) if name != keycloak}
 
     @property
     def keycloak_memory(self) -> float:
-        """Keycloak's, in MiB."""
-        return sum(self.memory.get(Component.KEYCLOAK.value, []))
+        """Keycloak's, resident, in MiB."""
+        return added(self.memory.get(Component.KEYCLOAK.value, [])).resident
+
+
+def added(parts: Iterable[Memory]) -> Memory:
+    """The sum of several."""
+    several = list(parts)
+    return Memory(sum(part.resident for part in several), sum(part.proportional for part in several))
 
 
 def arrival(kubectl: Kubectl) -> Arrival:
@@ -45,11 +53,11 @@ def arrival(kubectl: Kubectl) -> Arrival:
         seconds, _ = scenarios.arrive(space, "hall")
         assistants.wait_studio_ready(space)
         time.sleep(scenarios.SETTLE_SECONDS)
-        memory: dict[str, list[float]] = {}
+        memory: dict[str, list[Memory]] = {}
         for pod in space.list("pods"):
             component = pod["metadata"]["labels"].get(labels.COMPONENT, "")
             if pod["status"]["phase"] == "Running" and component not in _ENGINES:
-                memory.setdefault(component, []).append(cluster_facts.resident_mebibytes(space, pod))
+                memory.setdefault(component, []).append(cluster_facts.memory(space, pod))
         with entry.forwarded(space) as origin:
             asked = browser.requests_at_rest(origin, *entry.administrator(space))
         return Arrival(seconds, memory, asked)

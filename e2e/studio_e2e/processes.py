@@ -10,11 +10,16 @@ _SANDBOX = "pause"
 
 @dataclass(frozen=True)
 class Process:
-    """One process; `rss` is its resident memory in bytes, `command` its command line."""
+    """One process and its command line; `rss` is its resident memory in bytes.
+
+    `pss`: the same, but what it shares with others is divided among them, so that sums count each page once
+    (https://docs.kernel.org/filesystems/proc.html, smaps_rollup).
+    """
 
     pid: int
     command: str
     rss: int
+    pss: int
 
 
 def of_pod(uid: str, root: Path = Path("/proc")) -> list[Process]:
@@ -34,12 +39,22 @@ def _belongs(folder: Path, uid: str) -> bool:
 
 
 def _read(folder: Path) -> Process | None:
-    status = dict(line.split(":", 1) for line in _text(folder / "status").splitlines() if ":" in line)
-    name, resident = status.get("Name", "").strip(), status.get("VmRSS", "").split()
+    status, memory = _fields(folder / "status"), _fields(folder / "smaps_rollup")
+    name, resident = status.get("Name", ""), _bytes(status.get("VmRSS", ""))
     if not resident or name == _SANDBOX:
         return None
     command = _text(folder / "cmdline").replace("\0", " ").strip()
-    return Process(pid=int(folder.name), command=command or name, rss=int(resident[0]) * 1024)
+    return Process(int(folder.name), command or name, rss=resident, pss=_bytes(memory.get("Pss", "")) or resident)
+
+
+def _fields(file: Path) -> dict[str, str]:
+    pairs = (line.split(":", 1) for line in _text(file).splitlines() if ":" in line)
+    return {key: value.strip() for key, value in pairs}
+
+
+def _bytes(value: str) -> int:
+    """Of `12 kB`; 0 where nothing is said."""
+    return int(value.split(maxsplit=1)[0]) * 1024 if value else 0
 
 
 def _text(path: Path) -> str:

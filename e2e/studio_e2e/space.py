@@ -101,11 +101,10 @@ class Space:
 
 
 class Spaces:
-    """The namespaces of a session: those in use, and those on their way out. E2E_KEEP=1 keeps them all."""
+    """The namespaces of a session that are in use. E2E_KEEP=1 keeps them all."""
 
     def __init__(self, kubectl: Kubectl) -> None:
         self._kubectl = kubectl
-        self._going: list[Space] = []
         self.in_use: list[Space] = []
 
     def make(self, purpose: str) -> Space:
@@ -115,18 +114,15 @@ class Spaces:
         return space
 
     def drop(self, space: Space) -> None:
-        """It is not needed any more; it goes while other tests run."""
+        """It is not needed any more. It goes while others work: that namespaces can go has a test of its own."""
         self.in_use.remove(space)
         if not keeping():
             space.remove(wait=False)
-            self._going.append(space)
 
     def close(self) -> None:
-        """Drop what is left and wait until everything is gone."""
+        """Drop what is left."""
         for space in list(self.in_use):
             self.drop(space)
-        for space in self._going:
-            space.wait_gone()
 
 
 def keeping() -> bool:

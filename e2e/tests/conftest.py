@@ -63,7 +63,7 @@ def operator(kubectl: Kubectl) -> None:
 
 @pytest.fixture(scope="session")
 def spaces(kubectl: Kubectl, pytestconfig: pytest.Config) -> Iterator[Spaces]:
-    """Makes and drops namespaces; the session ends when all of them are gone."""
+    """Makes and drops namespaces."""
     made = Spaces(kubectl)
     pytestconfig.stash[_SPACES] = made
     yield made

@@ -16,7 +16,7 @@ KILLS = 3
 SEED = 20
 
 
-def test_an_operator_killed_during_the_first_apply_ends_in_the_same_state(space: Space) -> None:
+def test_an_operator_killed_during_the_first_apply_ends_in_the_same_state_and_all_can_go(space: Space) -> None:
     porter = Assistant(space, "porter")
     moments = sorted(random.Random(SEED).uniform(1, 45) for _ in range(KILLS))
     porter.apply_with_content(content.porter())
@@ -41,10 +41,7 @@ def test_an_operator_killed_during_the_first_apply_ends_in_the_same_state(space:
     assert len(space.list("jobs", component=Component.MIGRATION.value)) == 1
     assert chat.say(space, "porter", "survivor", ["good day"]) == [[content.GREETING]]
 
-
-def test_a_namespace_deleted_during_a_training_is_gone_in_time(space: Space) -> None:
-    porter = Assistant(space, "porter")
-    porter.apply({"files": content.porter()}, running={"mode": "Never"})
-    porter.wait_training_job(within=180)
+    # Deleted in the middle of a training, the namespace is gone in time.
+    porter.set_content(content.porter(greeting="Never heard."))
+    porter.wait_training_job()
     space.remove()
-    assert space.kubectl.get("namespace", space.name) is None

@@ -18,7 +18,8 @@ import asyncpg
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from tests.support.kafka import KafkaServer
-from tests.support.postgres import Server, free_port
+from tests.support.ports import free_port
+from tests.support.postgres import Server
 
 from studio.db.pool import connect
 from studio.events.connection import connection

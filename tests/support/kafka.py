@@ -8,7 +8,6 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import random
 import shutil
 import signal
 import socket
@@ -23,6 +22,7 @@ from pathlib import Path
 
 from aiokafka.admin import AIOKafkaAdminClient
 from tests.support import certificates
+from tests.support.ports import free_ports
 
 from studio.events.connection import connection
 from studio.settings import EventBrokerSettings
@@ -134,7 +134,7 @@ def missing() -> str | None:
 def kafka(*, start: bool = True) -> Iterator[KafkaServer]:
     """A broker on free ports of its own, started unless told otherwise; it ends with the block and leaves nothing."""
     folder = Path(tempfile.mkdtemp(prefix="studio-kafka-"))
-    *ports, controller = _free_ports(len(_PROTOCOLS) + 1)
+    *ports, controller = free_ports(len(_PROTOCOLS) + 1)
     server = KafkaServer(folder, dict(zip(_PROTOCOLS, ports, strict=True)), controller)
     try:
         _furnish(server)
@@ -256,20 +256,6 @@ ssl.keystore.location={tls}/server.pem
 ssl.truststore.type=PEM
 ssl.truststore.location={tls}/ca.pem
 """
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports below those that the kernel gives to outgoing connections: a client that tries a stopped broker again and
-    again would else sooner or later be given the broker's own port, and connect to itself."""
-    found: list[int] = []
-    with contextlib.ExitStack() as held:
-        while len(found) < count:
-            probe = held.enter_context(socket.socket())
-            port = random.randrange(20_000, 32_000)
-            with contextlib.suppress(OSError):
-                probe.bind(("127.0.0.1", port))
-                found.append(port)
-    return found
 
 
 def _listening(port: int) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support import postgres
-from tests.support.postgres import free_port
+from tests.support.ports import free_port
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "images" / "keycloak"
 CLIENT, SECRET = "studio-operator", "${not-a-variable} 'quoted' \\"

@@ -3,7 +3,6 @@
 import getpass
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import uuid
@@ -11,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.support.ports import free_port
 
 from studio.settings import DatabaseSettings
 
@@ -129,11 +130,3 @@ def _binaries() -> Path:
     if on_path:
         return Path(on_path).parent
     raise RuntimeError("PostgreSQL's server binaries are missing: install the package `postgresql-15`")
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

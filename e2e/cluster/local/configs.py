@@ -93,6 +93,8 @@ def kubelet_config(paths: Paths, plan: AddressPlan) -> dict[str, object]:
         "tlsCertFile": f"{paths.pki}/kubelet-server.crt",
         "tlsPrivateKeyFile": f"{paths.pki}/kubelet-server.key",
         "maxPods": MAX_PODS,
+        # How soon pods see changes of mounted ConfigMaps; the default of a minute is long for who waits at this machine.
+        "syncFrequency": "10s",
         # No image can be pulled again, so no image is ever collected.
         "imageGCHighThresholdPercent": 100,
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1Gi", "imagefs.available": "1Gi"},

@@ -131,23 +131,25 @@ class Batch:
     def read(self, origin: Origin, topic: str, records: Iterable[Record]) -> None:
         """Take in records of one partition."""
         nameless = unknown_assistant(topic)
+        source, partition = origin
         for record in records:
-            place = Place(*origin, record.offset)
             try:
-                self.events.append(decode(record.value, place, assistant_id=nameless))
+                event = decode(record.value, (source, partition, record.offset), assistant_id=nameless)
+                self.events.append(event)
             except Malformed as error:
+                place = Place(source, partition, record.offset)
                 self.dead_letters.append(DeadLetter(place, topic, record.key, record.value, error.reason, error.detail))
 
     def conversations(self) -> dict[Conversation, Tally]:
         """What the events mean for their conversations; in the order in which every transaction locks them."""
-        tallies: dict[Conversation, Tally] = {}
+        tallies: dict[tuple[str, str], Tally] = {}
         for event in self.events:
-            key = Conversation(event.assistant_id, event.sender_id)
+            key = (event.assistant_id, event.sender_id)
             tally = tallies.get(key)
             if tally is None:
                 tally = tallies[key] = Tally(event.at, event.at)
             tally.add(event)
-        return {key: tallies[key] for key in sorted(tallies)}
+        return {Conversation(*key): tallies[key] for key in sorted(tallies)}
 
     def without(self, places: AbstractSet[Place]) -> Self:
         """The batch without some of its events."""

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, NamedTuple, Never, TypedDict
+from typing import Annotated, Any, NamedTuple, Never, TypedDict
 
 import msgspec
 
@@ -22,6 +22,8 @@ CONFIDENCE_MAX = 1e6
 
 # What JSON's numbers are in Python; its booleans would pass for integers.
 _NUMBERS = frozenset({int, float})
+# Of a number that is no time.
+_NO_MOMENT = (ValueError, OverflowError, OSError)
 _SUSPICIOUS = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 
 
@@ -29,28 +31,44 @@ def _no_constant(name: str) -> Never:
     raise ValueError(f"{name} is not JSON")
 
 
-class _ParseData(TypedDict, total=False):
-    intent: Any
-
-
-class _Body(TypedDict, total=False):
-    """What columns are made of. The rest of an event is checked to be JSON and passed over: most of it is elsewhere."""
-
-    sender_id: Any
-    event: Any
-    timestamp: Any
-    metadata: Any
-    parse_data: _ParseData | None
-    text: Any
-    name: Any
-    input_channel: Any
-
-
 class _Named(TypedDict, total=False):
     name: msgspec.Raw
 
 
-# Decoders are made once, not for each event.
+_Id = Annotated[str, msgspec.Meta(min_length=1, max_length=ID_MAX)]
+_Name = Annotated[str, msgspec.Meta(max_length=ID_MAX)]
+_Confidence = Annotated[float, msgspec.Meta(ge=-CONFIDENCE_MAX, le=CONFIDENCE_MAX)]
+
+
+class _Intent(msgspec.Struct, gc=False):
+    name: _Name | None = None
+    confidence: _Confidence | None = None
+
+
+class _ParseData(msgspec.Struct, gc=False):
+    intent: _Intent | None = None
+
+
+class _Metadata(msgspec.Struct, gc=False):
+    assistant_id: _Id | None = None
+    model_id: _Name | None = None
+
+
+class _Body(msgspec.Struct, gc=False):
+    """What columns are made of, as engines send it. The rest is checked to be JSON and passed over: that is most."""
+
+    sender_id: _Id
+    event: _Id
+    timestamp: float
+    metadata: _Metadata | None = None
+    parse_data: _ParseData | None = None
+    text: Annotated[str, msgspec.Meta(max_length=TEXT_MAX)] | None = None
+    name: _Name | None = None
+    input_channel: _Name | None = None
+
+
+# Made once, not for each event.
+_NO_METADATA, _NO_INTENT = _Metadata(), _Intent()
 _JSON = json.JSONDecoder(parse_constant=_no_constant)
 _BODY = msgspec.json.Decoder(_Body)
 _NAMED = msgspec.json.Decoder(_Named)
@@ -114,8 +132,8 @@ def unknown_assistant(topic: str) -> str:
     return f"unknown:{topic}"
 
 
-def decode(value: bytes | None, place: Place, *, assistant_id: str) -> Event:
-    """The event in the record at `place`; `assistant_id` is for events that name none. Raises Malformed."""
+def decode(value: bytes | None, place: tuple[int, int, int], *, assistant_id: str) -> Event:
+    """The event in the record at a Place; `assistant_id` is for events that name none. Raises Malformed."""
     if not value:
         raise Malformed(Reason.EMPTY, "the record has no value")
     if len(value) > BYTES_MAX:
@@ -124,17 +142,34 @@ def decode(value: bytes | None, place: Place, *, assistant_id: str) -> Event:
         text = value.decode()
     except UnicodeDecodeError as error:
         raise Malformed(Reason.NOT_UTF8, f"byte {error.start} is not UTF-8") from None
-    return read(text, parse(text), place, assistant_id=assistant_id)
+    # To look for one byte is much faster than to look for two.
+    if b"\\" not in value or not _SUSPICIOUS.search(text):
+        try:
+            return _as_expected(text, _BODY.decode(value), place, assistant_id)
+        except (msgspec.DecodeError, RecursionError, *_NO_MOMENT):
+            # Odd, but perhaps allowed; and if not, somebody wants to know why.
+            pass
+    return read_thoroughly(text, place, assistant_id=assistant_id)
 
 
-def parse(text: str) -> Mapping[str, Any]:
-    """At least what columns are made of, of the JSON object in a text that PostgreSQL can store. Raises Malformed."""
-    if _SUSPICIOUS.search(text):
-        return parse_thoroughly(text)
-    try:
-        return _BODY.decode(text)
-    except (msgspec.DecodeError, RecursionError, ValueError):
-        return parse_thoroughly(text)
+def _as_expected(text: str, body: _Body, place: tuple[int, int, int], assistant_id: str) -> Event:
+    metadata = body.metadata or _NO_METADATA
+    intent = action = message = channel = confidence = None
+    kind = body.event
+    if kind == "user":
+        message, channel = body.text, body.input_channel
+        chosen = (body.parse_data.intent if body.parse_data else None) or _NO_INTENT
+        intent, confidence = chosen.name, chosen.confidence
+    elif kind == "bot":
+        message = body.text
+    elif kind == "action":
+        action = body.name
+    source, partition, offset = place
+    return Event(
+        source, partition, offset, metadata.assistant_id or assistant_id, body.sender_id,
+        datetime.fromtimestamp(body.timestamp, UTC), kind, intent or None, confidence, action or None, message,
+        channel or None, metadata.model_id or None, text,
+    )  # fmt: skip
 
 
 def name_in(data: str) -> str | None:
@@ -143,23 +178,9 @@ def name_in(data: str) -> str | None:
     return msgspec.json.decode(name, type=str) if bytes(name).startswith(b'"') else None
 
 
-def parse_thoroughly(text: str) -> dict[str, Any]:
-    """The slow and thorough way, for texts that may be refused: it knows why, and bears what is odd but allowed."""
-    try:
-        body = _JSON.decode(text)
-        if _SUSPICIOUS.search(text):
-            _check_characters(body)
-    except RecursionError:
-        raise Malformed(Reason.NOT_JSON, "it is nested too deeply") from None
-    except ValueError as error:
-        raise Malformed(Reason.NOT_JSON, str(error)) from None
-    if not isinstance(body, dict):
-        raise Malformed(Reason.NOT_AN_OBJECT, f"the JSON is {_kind(body)}, not an object")
-    return body
-
-
-def read(text: str, body: Mapping[str, Any], place: Place, *, assistant_id: str) -> Event:
-    """The event in a parsed body whose text is `text`. Raises Malformed."""
+def read_thoroughly(text: str, place: tuple[int, int, int], *, assistant_id: str) -> Event:
+    """The event in a text, the slow way, which knows why a text is refused. Raises Malformed."""
+    body = _parse(text)
     sender = _id(body, "sender_id")
     kind = _id(body, "event")
     metadata = _object(body, "metadata")
@@ -182,6 +203,20 @@ def read(text: str, body: Mapping[str, Any], place: Place, *, assistant_id: str)
         *place, assistant_id, sender, _moment(body), kind, _clip(intent), confidence, _clip(action),
         message[:TEXT_MAX] if message else message, _clip(channel), _clip(model), text,
     )  # fmt: skip
+
+
+def _parse(text: str) -> dict[str, Any]:
+    try:
+        body = _JSON.decode(text)
+        if _SUSPICIOUS.search(text):
+            _check_characters(body)
+    except RecursionError:
+        raise Malformed(Reason.NOT_JSON, "it is nested too deeply") from None
+    except ValueError as error:
+        raise Malformed(Reason.NOT_JSON, str(error)) from None
+    if not isinstance(body, dict):
+        raise Malformed(Reason.NOT_AN_OBJECT, f"the JSON is {_kind(body)}, not an object")
+    return body
 
 
 def _id(body: Mapping[str, Any], key: str, path: str = "") -> str:
@@ -220,7 +255,7 @@ def _moment(body: Mapping[str, Any]) -> datetime:
         raise Malformed(Reason.WRONG_TYPE, f"timestamp must be a number (seconds since 1970), not {_kind(value)}")
     try:
         return datetime.fromtimestamp(value, UTC)
-    except (ValueError, OverflowError, OSError):
+    except _NO_MOMENT:
         raise Malformed(
             Reason.OUT_OF_RANGE, f"timestamp {value!r:.40} is no time between the years 1 and 9999"
         ) from None

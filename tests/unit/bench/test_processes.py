@@ -2,6 +2,7 @@ from pathlib import Path
 
 from studio_e2e import processes
 
+KIB = 1024
 UID = "6e4f9a0c-1111-2222-3333-444455556666"
 STATUS = "Name:\t{name}\nVmRSS:\t    2048 kB\n"
 
@@ -18,7 +19,15 @@ def test_the_processes_of_a_pod_without_its_sandbox(tmp_path: Path) -> None:
     process(tmp_path, 10, group=f"/kubepods/burstable/pod{UID}/abc")
     process(tmp_path, 11, group=f"/kubepods/burstable/pod{UID}/def", name="pause")
     process(tmp_path, 12, group="/kubepods/burstable/pod-of-another/abc")
-    assert processes.of_pod(UID, tmp_path) == [processes.Process(10, "python3 -m studio", 2048 * 1024)]
+    assert processes.of_pod(UID, tmp_path) == [processes.Process(10, "python3 -m studio", 2048 * KIB, 2048 * KIB)]
+
+
+def test_shared_memory_is_divided_where_the_kernel_tells(tmp_path: Path) -> None:
+    process(tmp_path, 10, group=f"/kubepods/burstable/pod{UID}/abc")
+    rollup = "55f0-7ffd ---p 00000000 00:00 0 [rollup]\nRss:  2048 kB\nPss:  700 kB\nPss_Dirty:  90 kB\n"
+    (tmp_path / "10" / "smaps_rollup").write_text(rollup)
+    (found,) = processes.of_pod(UID, tmp_path)
+    assert (found.rss, found.pss) == (2048 * KIB, 700 * KIB)
 
 
 def test_the_systemd_driver_writes_uids_with_underscores(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 from tests.support.names import name_server
+from tests.support.ports import free_port
 
 IMAGE = Path(__file__).parents[4] / "images" / "entry-proxy"
 ADDRESSES = {"studio-web-client": "127.0.0.11", "studio-backend": "127.0.0.12", "studio-keycloak": "127.0.0.13"}
@@ -100,7 +100,7 @@ def _joined(chunked: bytes) -> bytes:
 @asynccontextmanager
 async def running(studio_conf: str, folder: Path) -> AsyncIterator[Proxy]:
     """The image's configuration and entrypoint on free ports of this machine; upstreams listen on 127.0.0.11 to 14."""
-    proxy = Proxy(_free_port(), folder)
+    proxy = Proxy(free_port(), folder)
     upstream = await _upstream(proxy)
     async with name_server(_address_of) as names:
         _prepare(proxy, studio_conf, upstream_port=upstream.addresses[0][1], names_port=names)
@@ -116,13 +116,6 @@ async def running(studio_conf: str, folder: Path) -> AsyncIterator[Proxy]:
 
 def _address_of(name: str) -> str:
     return ADDRESSES.get(name.split(".", maxsplit=1)[0], ASSISTANTS)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def _upstream(proxy: Proxy) -> web.AppRunner:

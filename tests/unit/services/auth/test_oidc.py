@@ -88,10 +88,10 @@ async def test_claims_of_other_issuers(tokens: PeopleTokens) -> None:
 @pytest.mark.parametrize(
     "claims",
     [
-        {"exp": NOW - 60},
+        pytest.param({"exp": NOW - 60}, id="past"),
         {"exp": None},
         {"exp": "tomorrow"},
-        {"nbf": NOW + 600},
+        pytest.param({"nbf": NOW + 600}, id="not yet"),
         {"aud": "account"},
         {"aud": ["account", "studio-web"]},
         {"aud": None},

@@ -24,27 +24,28 @@ async def store(
     channel: str = "rest",
 ) -> int:
     """A conversation of one message and its answer, as ingestion stores it."""
-    source = await stage.pool.fetchval(
-        "insert into event_sources (topic, incarnation) values ('studio-events', 1) "
-        "on conflict (topic, incarnation) do update set topic = excluded.topic returning id"
-    )
-    offset = await stage.pool.fetchval("select count(*) from events")
-    rows = [("user", intent, confidence, None, text), ("bot", None, None, action, "Hello!")]
-    for number, (kind, an_intent, a_confidence, an_action, words) in enumerate(rows):
-        await stage.pool.execute(
-            """insert into events (source, partition, "offset", assistant_id, sender_id, at, type, intent, confidence,
-                                   action, text, channel, data)
-               values ($1, 0, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)""",
-            source, offset + number, assistant_id, sender, at + timedelta(seconds=number), kind, an_intent,
-            a_confidence, an_action, words, channel, {"event": kind},
+    async with stage.pool.acquire() as conn, conn.transaction():
+        source = await conn.fetchval(
+            "insert into event_sources (topic, incarnation) values ('studio-events', 1) "
+            "on conflict (topic, incarnation) do update set topic = excluded.topic returning id"
+        )
+        offset = await conn.fetchval("select count(*) from events")
+        rows = [("user", intent, confidence, None, text), ("bot", None, None, action, "Hello!")]
+        for number, (kind, an_intent, a_confidence, an_action, words) in enumerate(rows):
+            await conn.execute(
+                """insert into events (source, partition, "offset", assistant_id, sender_id, at, type, intent,
+                                       confidence, action, text, channel, data)
+                   values ($1, 0, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)""",
+                source, offset + number, assistant_id, sender, at + timedelta(seconds=number), kind, an_intent,
+                a_confidence, an_action, words, channel, {"event": kind},
+            )  # fmt: skip
+        found: int = await conn.fetchval(
+            """insert into conversations (assistant_id, sender_id, channel, started_at, last_event_at, user_messages,
+                                          bot_messages, events, min_confidence, preview, intents, actions)
+               values ($1, $2, $3, $4, $5, 1, 1, 2, $6, $7, $8, $9) returning id""",
+            assistant_id, sender, channel, at, at + timedelta(seconds=1), confidence, text, [intent], [action],
         )  # fmt: skip
-    found: int = await stage.pool.fetchval(
-        """insert into conversations (assistant_id, sender_id, channel, started_at, last_event_at, user_messages,
-                                      bot_messages, events, min_confidence, preview, intents, actions)
-           values ($1, $2, $3, $4, $5, 1, 1, 2, $6, $7, $8, $9) returning id""",
-        assistant_id, sender, channel, at, at + timedelta(seconds=1), confidence, text, [intent], [action],
-    )  # fmt: skip
-    return found
+        return found
 
 
 async def senders(stage: Stage, *roles: str, assistants: list[str] | None = None, **query: Any) -> list[str]:

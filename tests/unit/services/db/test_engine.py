@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from tests.support.postgres import free_port
+from tests.support.ports import free_port
 
 from studio.db.engine import EnginePool, open_engine, passes_by_itself
 from studio.settings import DatabaseSettings

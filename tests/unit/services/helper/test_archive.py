@@ -139,7 +139,11 @@ def test_sparse_files_are_not_plain(tmp_path: Path) -> None:
         model_members(_tar(tmp_path / "a.tar.gz", _special("s", tarfile.GNUTYPE_SPARSE)))
 
 
-@pytest.mark.parametrize("data", [b"", b"not gzip", gzip.compress(b"not a tar" * 100), gzip.compress(bytes(2000))[:-9]])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"not gzip", gzip.compress(b"not a tar" * 100), gzip.compress(bytes(2000))[:-9]],
+    ids=["empty", "no gzip", "no tar", "cut off"],
+)
 def test_what_is_no_archive(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "a.tar.gz"
     path.write_bytes(data)

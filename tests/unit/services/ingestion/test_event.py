@@ -1,7 +1,7 @@
 """Decoding: what becomes a column, what becomes a dead letter, and that nothing else can happen."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -170,18 +170,20 @@ def test_any_value_is_an_event_or_malformed(value: bytes) -> None:
         assert event.at.tzinfo is UTC
 
 
-@given(st.binary(max_size=50) | json_values.map(as_bytes) | almost_events.map(as_bytes))
+@given(st.binary(min_size=1, max_size=50) | json_values.map(as_bytes) | almost_events.map(as_bytes))
 def test_the_fast_reader_and_the_thorough_one_agree(value: bytes) -> None:
     text = value.decode(errors="replace")
 
-    def outcome(parse: Callable[[str], Mapping[str, Any]]) -> Event | Reason:
+    def outcome(decoded: Callable[[], Event]) -> Event | Reason:
         try:
-            return events.read(text, parse(text), PLACE, assistant_id="unknown:topic")
+            return decoded()
         except Malformed as error:
             return error.reason
 
+    quickly = outcome(lambda: decode(text.encode(), PLACE, assistant_id="unknown:topic"))
+    thoroughly = outcome(lambda: events.read_thoroughly(text, PLACE, assistant_id="unknown:topic"))
     # Not a number is equal to nothing, so by its words.
-    assert repr(outcome(events.parse)) == repr(outcome(events.parse_thoroughly))
+    assert repr(quickly) == repr(thoroughly)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -12,7 +12,8 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from tests.support import kafka
 from tests.support.ingesting import Comparison, Conversations, Ingesting, administration, make_topics, producing, until
-from tests.support.postgres import Server, database, free_port
+from tests.support.ports import free_port
+from tests.support.postgres import Server, database
 from tests.unit.services.ingestion.records import as_bytes, user
 
 from studio.contract.names import tracker_schema

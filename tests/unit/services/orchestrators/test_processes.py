@@ -14,7 +14,7 @@ import aiohttp
 import psutil
 import pytest
 from moto.server import ThreadedMotoServer
-from tests.support import postgres
+from tests.support.ports import free_port
 from tests.support.tokens import ISSUER, TokenMaker
 
 from studio.settings import DatabaseSettings
@@ -49,7 +49,7 @@ def environment(studio_database: DatabaseSettings, tokens: TokenMaker, endpoint:
     database = studio_database
     return {
         **os.environ, "PYTHONPATH": str(SERVICES), "STUDIO": "studio", "NAMESPACE": "ns", "POD_NAME": "test",
-        "PORT": str(postgres.free_port()), "KUBECONFIG": str(tmp_path / "kubeconfig"),
+        "PORT": str(free_port()), "KUBECONFIG": str(tmp_path / "kubeconfig"),
         "DATABASE_HOST": database.host, "DATABASE_PORT": str(database.port), "DATABASE_NAME": database.name,
         "DATABASE_USER": database.user, "DATABASE_PASSWORD_FILE": str(database.password_file),
         "DATABASE_SSLMODE": "disable", "TRACKERS_PASSWORD_FILE": str(database.password_file),
