@@ -93,7 +93,7 @@ def kubelet_config(paths: Paths, plan: AddressPlan) -> dict[str, object]:
         "tlsCertFile": f"{paths.pki}/kubelet-server.crt",
         "tlsPrivateKeyFile": f"{paths.pki}/kubelet-server.key",
         "maxPods": MAX_PODS,
-        # How soon pods see changes of mounted ConfigMaps; the default of a minute is long for who waits at this machine.
+        # How soon pods see changes of mounted ConfigMaps; by default it takes a minute.
         "syncFrequency": "10s",
         # No image can be pulled again, so no image is ever collected.
         "imageGCHighThresholdPercent": 100,
