@@ -92,6 +92,16 @@ class Assistant:
 
         return eventually(f"a training Job of {self.name} is active", active, within=within, every=0.5)
 
+    def wait_training_done(self, job: Manifest, *, within: float = 120) -> None:
+        """Until this training Job has ended, or is gone."""
+        name = job["metadata"]["name"]
+
+        def ended() -> bool:
+            live = self.space.get("job", name)
+            return live is None or has_ended(live)
+
+        eventually(f"the training Job {name} has ended", ended, within=within, every=0.5)
+
     def jobs(self, component: Component) -> list[Manifest]:
         """Its Jobs: trainings or runs."""
         return self.space.list("jobs", component=component.value, assistant=self.name)

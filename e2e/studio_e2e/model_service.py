@@ -22,6 +22,12 @@ def trainings(space: Space, assistant: str) -> list[dict[str, Any]]:
     return items
 
 
+def models(space: Space, assistant: str) -> list[dict[str, Any]]:
+    """All models of an assistant."""
+    found: list[dict[str, Any]] = json.loads(_get(space, f"/v1/models?assistant={assistant}"))
+    return found
+
+
 def training_log(space: Space, training: str) -> str:
     """The archived log of a training."""
     return _get(space, f"/v1/trainings/{training}/log")

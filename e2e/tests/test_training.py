@@ -1,15 +1,14 @@
-"""What can happen to a training: edited or deleted under way, no image, no room, no Secret; its consumer killed."""
+"""What can happen to a training: edited or deleted under way, no image, no room, no Secret."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from studio.contract.labels import Component
-from studio_e2e import assistants, content, faults, manifests, model_service
+from studio_e2e import assistants, content, manifests, model_service
 from studio_e2e.assistants import Assistant
 from studio_e2e.space import Space
-from studio_e2e.waiting import NotYet, eventually
+from studio_e2e.waiting import eventually
 
 Manifest = dict[str, Any]
 NEVER = {"mode": "Never"}
@@ -88,36 +87,5 @@ def test_an_action_server_without_an_image_is_said(assistant: Assistant) -> None
     assert assistant.name in said["message"]
 
 
-def test_killed_consumers_adopt_what_they_left(porter: Assistant) -> None:
-    space, before = porter.space, porter.status
-    (run,) = porter.runs()
-    earlier = {job["metadata"]["uid"] for job in porter.jobs(Component.TRAINING)}
-    porter.set_content(content.porter(greeting="After the fall."))
-    training = porter.wait_training_job()
-    assert training["metadata"]["uid"] not in earlier
-    for component in (Component.TRAINING_CONSUMER, Component.RUNNING_CONSUMER):
-        for pod in space.list("pods", component=component.value):
-            faults.sigkill(space, pod)
-
-    seen: set[str] = set()
-
-    def swapped() -> Manifest:
-        seen.update(job["metadata"]["uid"] for job in porter.jobs(Component.TRAINING))
-        live = porter.live()
-        if live["status"]["fingerprint"] == before["fingerprint"] or not _is_ready(live):
-            raise NotYet(assistants.summary(live))
-        return live
-
-    ready = eventually("porter swaps after all", swapped, within=240)
-    assert seen - earlier == {training["metadata"]["uid"]}
-    assert ready["status"]["run"]["id"] != before["run"]["id"]
-    eventually("the old run is gone", lambda: not _exists(porter, run), within=90)
-    assert len(porter.runs()) == 1
-
-
 def _exists(assistant: Assistant, job: Manifest) -> bool:
     return assistant.space.get("job", job["metadata"]["name"]) is not None
-
-
-def _is_ready(live: Manifest) -> bool:
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in live["status"]["conditions"])

@@ -6,7 +6,6 @@ garbage when told to, and fails when told to. It validates nothing and runs no c
 """
 
 import asyncio
-import copy
 import json
 import uuid
 from collections import Counter
@@ -14,6 +13,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Self
 
+from tests.fakes.clone import clone
 from tests.fakes.kube_merge import apply_merge, merge_patch
 from tests.fakes.kube_selectors import matches_fields, matches_labels
 
@@ -194,7 +194,7 @@ class FakeKube(Kube):
         lost = self._begin("get", kind, namespace, name)
         body = self.objects.get(_place(kind, namespace, name))
         _raise(lost)
-        return copy.deepcopy(body)
+        return clone(body)
 
     async def list_with_version(
         self,
@@ -207,7 +207,7 @@ class FakeKube(Kube):
     ) -> tuple[Manifests, str]:
         lost = self._begin("list", kind, namespace, "")
         found = [
-            copy.deepcopy(_metadata_of(body) if metadata_only else body)
+            clone(_metadata_of(body) if metadata_only else body)
             for (its_kind, _, _), body in sorted(self.objects.items(), key=lambda item: item[0][1:])
             if its_kind == kind and _selected(body, namespace, labels, fields)
         ]
@@ -308,7 +308,7 @@ class FakeKube(Kube):
         if resource_version is None:
             for body in [b for (k, _, _), b in self.objects.items() if k == kind]:
                 if _selected(body, namespace, labels, fields):
-                    yield "ADDED", copy.deepcopy(body)
+                    yield "ADDED", clone(body)
         else:
             seen = int(resource_version)
         while watches == self._generation_of_watches:
@@ -317,7 +317,7 @@ class FakeKube(Kube):
             for version, event, its_kind, body in [entry for entry in self._history if entry[0] > seen]:
                 seen = version
                 if its_kind == kind and _selected(body, namespace, labels, fields):
-                    yield event, copy.deepcopy(body)
+                    yield event, clone(body)
             if seen >= self._version or not any(entry[0] > seen for entry in self._history):
                 try:
                     async with asyncio.timeout(timeout_seconds):
@@ -390,7 +390,7 @@ class FakeKube(Kube):
         if namespace:
             metadata["namespace"] = namespace
         if stored == live:
-            return copy.deepcopy(stored)
+            return clone(stored)
         if live is not None and stored.get("spec") != live.get("spec"):
             metadata["generation"] += 1
         if "deletionTimestamp" in metadata and not metadata.get("finalizers"):
@@ -400,12 +400,12 @@ class FakeKube(Kube):
         metadata["resourceVersion"] = str(self._version)
         self.objects[place] = stored
         self._record("ADDED" if live is None else "MODIFIED", kind, stored)
-        return copy.deepcopy(stored)
+        return clone(stored)
 
     def _delete(self, place: Place) -> None:
         live = self.objects[place]
         if live["metadata"].get("finalizers") or place[0] == NAMESPACE:
-            marked = copy.deepcopy(live)
+            marked = clone(live)
             marked["metadata"].setdefault("deletionTimestamp", "2026-11-21T00:00:01Z")
             if place[0] == NAMESPACE:
                 marked["metadata"]["finalizers"] = ["kubernetes"]
@@ -420,10 +420,10 @@ class FakeKube(Kube):
         self._version += 1
         body["metadata"]["resourceVersion"] = str(self._version)
         self._record("DELETED", place[0], body)
-        return copy.deepcopy(body)
+        return clone(body)
 
     def _record(self, event: str, kind: Kind, body: Manifest) -> None:
-        self._history.append((self._version, event, kind, copy.deepcopy(body)))
+        self._history.append((self._version, event, kind, clone(body)))
         self._announce()
 
     def _announce(self) -> None:
@@ -469,8 +469,8 @@ def _intent(body: Manifest, subresource: str | None) -> Manifest:
     identity = {"name", "namespace", "uid", "resourceVersion", "managedFields"}
     kept = {"apiVersion": body["apiVersion"], "kind": body["kind"]}
     if subresource:
-        return kept | {"status": copy.deepcopy(body["status"]), "metadata": {}}
-    rest = {key: copy.deepcopy(value) for key, value in body.items() if key != "status"}
+        return kept | {"status": clone(body["status"]), "metadata": {}}
+    rest = {key: clone(value) for key, value in body.items() if key != "status"}
     return rest | {"metadata": {k: v for k, v in rest["metadata"].items() if k not in identity}}
 
 

@@ -1,7 +1,8 @@
 """How the fake API server merges: merge patches (RFC 7386) and, well enough, server-side apply."""
 
-import copy
 from typing import Any
+
+from tests.fakes.clone import clone
 
 # Lists of objects that are merged by key, as in the built-in types' x-kubernetes-list-map-keys.
 _LIST_KEYS: dict[str, tuple[str, ...]] = {
@@ -21,8 +22,8 @@ _SETS = frozenset({"finalizers"})
 def merge_patch(target: Any, patch: Any) -> Any:
     """RFC 7386: null deletes, objects merge, everything else replaces."""
     if not isinstance(patch, dict):
-        return copy.deepcopy(patch)
-    merged = copy.deepcopy(target) if isinstance(target, dict) else {}
+        return clone(patch)
+    merged = clone(target) if isinstance(target, dict) else {}
     for key, value in patch.items():
         if value is None:
             merged.pop(key, None)
@@ -40,7 +41,7 @@ def apply_merge(live: Any, desired: Any, previous: Any, others: list[Any], field
         return _merge_objects(live, desired, previous, others)
     if isinstance(desired, list) and isinstance(live, list):
         return _merge_lists(live, desired, previous, others, field)
-    return copy.deepcopy(desired)
+    return clone(desired)
 
 
 def _merge_objects(live: dict[str, Any], desired: dict[str, Any], previous: Any, others: list[Any]) -> dict[str, Any]:
@@ -52,8 +53,8 @@ def _merge_objects(live: dict[str, Any], desired: dict[str, Any], previous: Any,
             inner = [other[key] for other in shared if key in other]
             merged[key] = apply_merge(value, desired[key], before.get(key), inner, key)
         elif key not in before or any(key in other for other in shared):
-            merged[key] = copy.deepcopy(value)
-    return merged | {key: copy.deepcopy(value) for key, value in desired.items() if key not in live}
+            merged[key] = clone(value)
+    return merged | {key: clone(value) for key, value in desired.items() if key not in live}
 
 
 def _merge_lists(live: list[Any], desired: list[Any], previous: Any, others: list[Any], field: str) -> list[Any]:
@@ -63,7 +64,7 @@ def _merge_lists(live: list[Any], desired: list[Any], previous: Any, others: lis
         return kept + [item for item in desired if item not in kept]
     key = next((key for key in _LIST_KEYS.get(field, ()) if all(key in item for item in live + desired)), None)
     if key is None:
-        return copy.deepcopy(desired)
+        return clone(desired)
     merged = _merge_objects(
         {item[key]: item for item in live},
         {item[key]: item for item in desired},

@@ -1,11 +1,11 @@
 """A Keycloak in memory behind the `Realms` port: it understands the writes of a sync and nothing else."""
 
-import copy
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
 from typing import Any
 
+from tests.fakes.clone import clone
 from tests.fakes.cluster import Lifeline
 
 from studio.contract import identity
@@ -45,7 +45,7 @@ class FakeRealms:
         self.lifeline.before_step()
         live = self._live(desired)
         self.lifeline.after_step()
-        return copy.deepcopy(live)
+        return clone(live)
 
     def _live(self, desired: DesiredRealm) -> LiveRealm | None:
         if self.settings is None:
@@ -73,7 +73,7 @@ class FakeRealms:
         self.lifeline.before_step()
         self.written.append(write)
         if not self.stubborn:
-            self._apply(write.method, write.path.split("/") if write.path else [], copy.deepcopy(write.body))
+            self._apply(write.method, write.path.split("/") if write.path else [], clone(write.body))
         self.lifeline.after_step()
 
     def remove_role(self, name: str) -> None:

@@ -1,10 +1,10 @@
 """A cluster and a model service in memory, the reconciler on top, and the controllers played by hand."""
 
-import copy
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tests.fakes.clone import clone
 from tests.fakes.cluster import FakeCluster, Lifeline
 from tests.fakes.contents import FakeContents
 from tests.fakes.identity import FakeIdentity
@@ -83,7 +83,7 @@ class World:
         """Create or edit a custom resource; its status and metadata stay."""
         live = self.kube.objects.get((kind, TEAM, name), {})
         body = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": name, "namespace": TEAM}}
-        return self.kube.put({**copy.deepcopy(live or body), "spec": spec})
+        return self.kube.put({**clone(live or body), "spec": spec})
 
     def put_assistant(self, name: str = "concierge", **spec: Any) -> Manifest:
         return self.put(ASSISTANT, name, **({"source": {"files": FILES}} | spec))
@@ -105,7 +105,7 @@ class World:
     async def settle(self, rounds: int = 12) -> None:
         """Passes and healthy controllers in turn, until nothing changes any more."""
         for _ in range(rounds):
-            before = copy.deepcopy(self.kube.objects)
+            before = clone(self.kube.objects)
             self.play_controllers()
             await self.look_at_all()
             if self.kube.objects == before:
@@ -165,7 +165,7 @@ def _rolled_out(body: Manifest) -> Manifest:
 
 
 def _comparable(body: Manifest) -> Manifest:
-    kept = copy.deepcopy(body)
+    kept = clone(body)
     for field in VOLATILE:
         kept["metadata"].pop(field, None)
     kept["metadata"].pop("annotations", None)
