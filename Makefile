@@ -8,6 +8,8 @@ CLUSTER := $(PYTHON) -m cluster
 # Node and npm come with .venv: the machine needs none.
 NPM := PATH="$(CURDIR)/.venv/bin:$$PATH" npm --prefix web --no-fund --no-audit
 IMAGES := $(PYTHON) -m builder
+# What checkouts share, so that a fresh one need not begin from nothing.
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/studio-operator
 STAGE := $(PYTHON) -m stage
 
 ##@ The main job
@@ -34,7 +36,7 @@ test: check web test-unit test-e2e ## Everything: gates, unit tests, and end to 
 check: .venv ## Formatter, linter, types, import rules, generated files
 	@.venv/bin/ruff format --check --quiet .
 	@.venv/bin/ruff check --quiet .
-	@.venv/bin/mypy operator/studio_operator services/studio e2e/cluster e2e/stage images/builder
+	@.venv/bin/mypy --cache-dir $(CACHE)/mypy operator/studio_operator services/studio e2e/cluster e2e/stage images/builder
 	@.venv/bin/lint-imports
 	@$(PYTHON) -m studio_operator.api.crdgen --check
 	@$(PYTHON) -m stage.chart --check
@@ -67,6 +69,11 @@ bench-studio: cluster-up load web ## Measure the whole studio; writes bench/resu
 	@$(STAGE) operator
 	@$(PYTHON) bench/whole_studio.py
 	@PYTHONPATH=$(PYTHONPATH):. $(PYTHON) bench/ingestion.py
+	@$(PYTHON) bench/render.py
+
+bench-model-service: cluster-up load ## Measure the model service; writes bench/results/model-service.json and docs/measurements.md
+	@$(STAGE) operator
+	@PYTHONPATH=$(PYTHONPATH):. $(PYTHON) bench/model_service.py
 	@$(PYTHON) bench/render.py
 
 ##@ Parts
@@ -116,4 +123,4 @@ lock: .venv ## Resolve the dependencies again, with hashes
 help: ## This list
 	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  make %-18s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: up down web open chat example test check test-unit test-e2e bench-first-chat bench-studio images load cluster-up cluster-down kubeconfig operator generate format lock help
+.PHONY: up down web open chat example test check test-unit test-e2e bench-first-chat bench-studio bench-model-service images load cluster-up cluster-down kubeconfig operator generate format lock help

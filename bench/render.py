@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from measuring.goals import FIRST_CHAT, STUDIO, Goal
+from measuring.goals import FIRST_CHAT, MODEL_SERVICE, STUDIO, Goal
 from measuring.results import FOLDER, Result, load
 
 PAGE = Path(__file__).parents[1] / "docs" / "measurements.md"
@@ -15,6 +15,7 @@ REASONS = FOLDER / "reasons.json"
 CHAPTERS = {
     "first-chat": ("The first chat", "make bench-first-chat", FIRST_CHAT),
     "studio": ("The whole studio", "make bench-studio", STUDIO),
+    "model-service": ("The model service", "make bench-model-service", MODEL_SERVICE),
 }
 
 

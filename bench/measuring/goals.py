@@ -98,3 +98,41 @@ STUDIO = (
     FIRST_LOAD,
     PAGE_REQUESTS,
 )
+
+SWAP_FAILURES = Goal(
+    "20 swaps of models under 20 messages per second: messages that failed or were lost", "messages", 0
+)
+SWAP_FIRST_ANSWER = Goal("a model that was activated, cold, until its first answer (p95)", "s")
+STATUS_DELAY = Goal("a training's change of state until it is in Assistant.status (p95)", "s", 1)
+JOB_DELAY = Goal("a training requested until its Job is there, with a free consumer (p99)", "ms", 100)
+START_RATIO = Goal(
+    "a training requested until its engine runs, against a bare Job with one init container", "ratio", 1.5
+)
+QUEUE_REFUSED = Goal("500 trainings requested at once, 2 consumers: refused", "trainings", 0)
+QUEUE_OVERTAKEN = Goal("the same: begun before one that stood ahead of it", "trainings", 0)
+QUEUE_MISPLACED = Goal("the same: positions that the API told wrongly", "positions", 0)
+REST_MEMORY = Goal("the largest consumer at rest in this run, resident memory", "MiB", 90)
+REST_CPU = Goal("the busiest consumer at rest, CPU over 60 s", "% of a core", 0.5)
+CLAIM_RATE = Goal(
+    "claimed until the Job is there, against the API server alone",
+    "trainings per second",
+    43,
+    at_least=True,
+    peers="Kueue publishes 42.7 admissions per second over 15,000 workloads",
+)
+CLAIM_DOUBLES = Goal("the same: Jobs made twice, or more at work than consumers", "Jobs", 0)
+
+MODEL_SERVICE = (
+    SWAP_FAILURES,
+    SWAP_FIRST_ANSWER,
+    STATUS_DELAY,
+    JOB_DELAY,
+    START_RATIO,
+    QUEUE_REFUSED,
+    QUEUE_OVERTAKEN,
+    QUEUE_MISPLACED,
+    REST_MEMORY,
+    REST_CPU,
+    CLAIM_RATE,
+    CLAIM_DOUBLES,
+)

@@ -15,6 +15,7 @@ from studio.contract.model_service import (
     ObservedRunning,
     ObservedTraining,
     Removal,
+    Slots,
 )
 from studio.kube import Kind, Manifest
 from studio_operator.planning.realm import DesiredRealm
@@ -65,6 +66,9 @@ class ModelService(Protocol):
         self, namespace: str, studio: str, assistant: str, uid: str, *, delete_data: bool
     ) -> list[Removal]:
         """Ask both orchestrators to stop and clean; one answer each. Raises ModelServiceError."""
+
+    async def slots(self, namespace: str, studio: str) -> Slots:
+        """What the running consumers hold. Raises ModelServiceError."""
 
 
 class ModelServiceError(Exception):

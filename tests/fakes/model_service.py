@@ -19,6 +19,7 @@ from studio.contract.model_service import (
     Removal,
     RunState,
     RunView,
+    Slots,
     TrainingState,
     TrainingView,
 )
@@ -51,6 +52,7 @@ class FakeModelService:
         self.durable: bool | None = None
         self.stubborn = False
         self.waiting_seconds = 0.0
+        self.held = Slots()
 
     async def put_training(self, desired: DesiredTraining) -> ObservedTraining:
         self._begin()
@@ -101,6 +103,11 @@ class FakeModelService:
         self.lifeline.after_step()
         waits = Removal(gone=not self.stubborn, message="a run is stopping", waiting_seconds=self.waiting_seconds)
         return [waits, Removal(gone=True)]
+
+    async def slots(self, namespace: str, studio: str) -> Slots:
+        if self.error:
+            raise self.error
+        return self.held
 
     # What tests do to it.
 

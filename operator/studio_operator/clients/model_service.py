@@ -17,6 +17,7 @@ from studio.contract.model_service import (
     ObservedRunning,
     ObservedTraining,
     Removal,
+    Slots,
 )
 from studio_operator.clients.studio_http import REQUEST_SECONDS, StudioHttp, raise_for_status, words
 from studio_operator.ports import Unreachable
@@ -74,6 +75,12 @@ class HttpModelService:
                 )
             )
         )
+
+    async def slots(self, namespace: str, studio: str) -> Slots:
+        """What the running consumers hold."""
+        component = Component.RUNNING_ORCHESTRATOR
+        url = f"{self._http.base(component, namespace, studio)}/v1/slots"
+        return _parsed(Slots, await self._http.call("slots", component, "GET", url), url)
 
     async def changes(self, stream: Stream) -> AsyncIterator[str | None]:
         """None once connected, then the names of assistants to look at again, until the server ends the stream.

@@ -218,7 +218,7 @@ class AssistantPass:
         return facts, None if _settled(facts) else WHILE_CHANGING
 
     def _context(self, studio: Manifest, resource: Manifest, assistant: Assistant) -> AssistantContext:
-        metadata = resource["metadata"]
+        metadata, wanted = resource["metadata"], parse_studio(studio).spec
         return AssistantContext(
             name=metadata["name"],
             namespace=metadata["namespace"],
@@ -226,7 +226,8 @@ class AssistantPass:
             spec=assistant.spec,
             studio_name=studio["metadata"]["name"],
             version=self._settings.version,
-            images=self._settings.images.overridden(parse_studio(studio).spec.images),
+            images=self._settings.images.overridden(wanted.images),
+            finished_jobs=wanted.training.finished_jobs,
         )
 
     async def _refuse_foreign_service(self, context: AssistantContext) -> None:

@@ -23,6 +23,10 @@ def training(context: AssistantContext, fingerprint: str | None) -> DesiredTrain
         keep_models=spec.history.models,
         keep_trainings=spec.history.trainings,
         paused=context.spec.paused,
+        stall_seconds=spec.stall_seconds,
+        queue_name=spec.queue_name,
+        succeeded_job_seconds=context.finished_jobs.succeeded_seconds,
+        failed_job_seconds=context.finished_jobs.failed_seconds,
         engine=training_engine(context),
     )
 

@@ -32,7 +32,9 @@ class Reconciler:
         settings: Settings,
     ) -> None:
         content = ContentReader(cluster, services.contents)
-        self._studio = StudioPass(cluster, services.identity, recorder, clock, settings)
+        self._studio = StudioPass(
+            cluster, recorder, clock, settings, models=services.models, identity=services.identity
+        )
         self._assistant = AssistantPass(cluster, services.models, recorder, clock, settings, content, Pacing())
 
     async def reconcile(self, key: Key) -> float | None:

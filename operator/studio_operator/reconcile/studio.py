@@ -1,6 +1,9 @@
 """One pass over a Studio: stores, then the migration, then everything that needs both."""
 
+from collections.abc import Mapping
+
 from studio.contract.labels import Component
+from studio.contract.model_service import Slots
 from studio.kube import ASSISTANT, STUDIO, Manifest
 from studio_operator.api.v1alpha1.common import InvalidSpec
 from studio_operator.api.v1alpha1.studio import Studio, parse_studio
@@ -9,13 +12,14 @@ from studio_operator.components.talk import talk_routes
 from studio_operator.planning.membership import studio_of
 from studio_operator.planning.scaling import running_slots
 from studio_operator.planning.stores import refused_change
-from studio_operator.ports import Clock, Cluster, Identity, Recorder
+from studio_operator.ports import Clock, Cluster, Identity, ModelService, ModelServiceError, Recorder
 from studio_operator.reconcile import observed
 from studio_operator.reconcile.identity import PacedIdentity
 from studio_operator.reconcile.realm import RealmState, RealmStep
 from studio_operator.reconcile.report import report
 from studio_operator.reconcile.settings import Settings
 from studio_operator.reconcile.stages import Outcome, Stages
+from studio_operator.status.health import Health
 from studio_operator.status.studio import StudioFacts, studio_status
 
 # A Studio that is coming up is also woken by its children; this is the belt to those braces.
@@ -26,9 +30,17 @@ class StudioPass:
     """Observe, decide, apply, report for one Studio."""
 
     def __init__(
-        self, cluster: Cluster, identity: Identity, recorder: Recorder, clock: Clock, settings: Settings
+        self,
+        cluster: Cluster,
+        recorder: Recorder,
+        clock: Clock,
+        settings: Settings,
+        *,
+        models: ModelService,
+        identity: Identity,
     ) -> None:
         self._cluster = cluster
+        self._models = models
         self._recorder = recorder
         self._clock = clock
         self._settings = settings
@@ -75,11 +87,22 @@ class StudioPass:
             problem=outcome.problem or (realm.problem if realm.refused else None),
             realm=realm.problem,
             external=_external(studio, wanted | used),
+            held=await self._held(context, health),
         )
         await self._report(resource, facts)
         if refusal or (_settled(facts) and not outcome.vanishing):
             return realm.again
         return min(WHILE_ROLLING, realm.again or WHILE_ROLLING)
+
+    async def _held(self, context: StudioContext, health: Mapping[Component, Health]) -> Slots | None:
+        """What the slots hold; None while nobody can tell."""
+        orchestrator = health.get(Component.RUNNING_ORCHESTRATOR)
+        if orchestrator is None or not orchestrator.available:
+            return None
+        try:
+            return await self._models.slots(context.namespace, context.name)
+        except ModelServiceError:
+            return None
 
     def _assistants(self, namespace: str, name: str) -> list[Manifest]:
         """Assistants of this Studio that are not being deleted, whatever their mode."""
@@ -111,7 +134,7 @@ def _settled(facts: StudioFacts) -> bool:
     if facts.problem is not None or facts.migration is None:
         return False
     ready = all(health.ready for health in facts.health.values())
-    return facts.migration.failed or (facts.migration.succeeded and ready)
+    return facts.migration.failed or (facts.migration.succeeded and ready and facts.held is not None)
 
 
 def _stores(studio: Studio) -> dict[Component, bool]:

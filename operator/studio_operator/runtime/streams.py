@@ -96,5 +96,8 @@ class ChangeStreams:
     def _take(self, stream: Stream, assistant: str | None) -> None:
         if assistant is None:
             self._connected(stream)
-        else:
-            self._add(Key("Assistant", stream.namespace, assistant))
+            return
+        self._add(Key("Assistant", stream.namespace, assistant))
+        if stream.component is labels.Component.RUNNING_ORCHESTRATOR:
+            # A slot was taken or given back.
+            self._add(Key("Studio", stream.namespace, stream.studio))

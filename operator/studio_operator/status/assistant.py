@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from studio.contract.labels import ENGINE_PORT
@@ -15,12 +15,24 @@ from studio.contract.model_service import (
     TrainingState,
     TrainingView,
 )
-from studio_operator.status.conditions import Condition, false, known, paused, render, timestamp, true, unknown
+from studio_operator.status.conditions import (
+    Condition,
+    false,
+    known,
+    parse_timestamp,
+    paused,
+    render,
+    timestamp,
+    true,
+    unknown,
+)
 from studio_operator.status.health import Health
 
 STEPS = ("StudioReady", "ContentReady", "Trained", "Running", "ActionsReady")
 # What the orchestrators say, as it is shown in the status.
 OBSERVED = ("fingerprint", "training", "model", "run", "urls")
+# A forecast that is off by less is not told anew.
+ABOUT = timedelta(minutes=1)
 _REST = "/webhooks/rest/webhook"
 
 
@@ -74,6 +86,7 @@ def assistant_status(facts: AssistantFacts, *, before: Mapping[str, Any], now: d
         return {**before, "conditions": paused(old, generation=facts.generation, now=now)}
     steps = _steps(facts, old)
     conditions = [*_summary(facts, steps, before), *steps.values()]
+    shown = before.get("training", {})
     status: dict[str, Any] = {
         "observedGeneration": facts.generation,
         "studio": facts.studio,
@@ -85,16 +98,22 @@ def assistant_status(facts: AssistantFacts, *, before: Mapping[str, Any], now: d
         return status | {key: before[key] for key in ("fingerprint", "model") if key in before}
     if facts.fingerprint:
         status["fingerprint"] = facts.fingerprint
-    return status | _training(facts) | _model(facts) | _run(facts)
+    return status | _training(facts, shown, now) | _model(facts) | _run(facts)
 
 
 def only_position_moved(facts: AssistantFacts, *, before: Mapping[str, Any], now: datetime) -> bool:
-    """Whether the status would differ from `before`, and in nothing but the place in the queue."""
+    """Whether the status would differ from `before` in nothing but its way through the queue: place and forecast."""
     training = facts.training.training if facts.training else None
-    shown = before.get("training", {}).get("position")
-    if facts.training is None or training is None or training.position == shown:
+    if facts.training is None or training is None or assistant_status(facts, before=before, now=now) == before:
         return False
-    as_shown = facts.training.model_copy(update={"training": training.model_copy(update={"position": shown})})
+    shown = before.get("training", {})
+    start = parse_timestamp(shown.get("estimatedStart"))
+    place = {
+        "position": shown.get("position"),
+        "waits_for": shown.get("waitsFor", ""),
+        "starts_in": None if start is None else (start - now).total_seconds(),
+    }
+    as_shown = facts.training.model_copy(update={"training": training.model_copy(update=place)})
     return assistant_status(replace(facts, training=as_shown), before=before, now=now) == before
 
 
@@ -134,8 +153,11 @@ def _content(facts: AssistantFacts, earlier: Mapping[str, Condition]) -> Conditi
 def _trained(facts: AssistantFacts) -> Condition:
     if facts.training is None:
         return unknown("Trained", "Pending", "waits for the steps before it")
-    if facts.training.model:
-        return true("Trained", "Trained", f"model {facts.training.model.version}")
+    if (model := facts.training.model) and facts.training.cache_hit:
+        message = f"model {model.version}: the same content, configuration and engine image were trained before"
+        return true("Trained", "CacheHit", message)
+    if model:
+        return true("Trained", "Trained", f"model {model.version}")
     if facts.content_problem:
         return false("Trained", "ContentNotReady", facts.content_problem.message)
     training = facts.training.training
@@ -158,19 +180,33 @@ def _untrained(training: TrainingView) -> tuple[str, str]:
     """Reason and message while a training has made no model."""
     if training.state is TrainingState.QUEUED:
         place = f"place {training.position} in the queue" if training.position else "in the queue"
-        return "Queued", f"{place}. {training.message}".strip()
+        return (
+            "Queued",
+            f"{place}: {training.waits_for}" if training.waits_for else f"{place}. {training.message}".strip(),
+        )
     ended = f"ended {training.state.value}" if training.state.final else "is under way"
     return training.reason, training.message or f"training {training.id} {ended}"
 
 
 def _running(facts: AssistantFacts) -> Condition:
-    if facts.mode == "Never":
+    if facts.mode == "Never" and not _runs_by_hand(facts.running):
         return false("Running", "NotWanted", "spec.running.mode is Never")
-    running = facts.running
-    if running is None:
+    if facts.running is None:
         return unknown("Running", "Pending", "waits for the steps before it")
-    if running.serving and running.serving.state is RunState.READY:
+    return _run_seen(facts.running)
+
+
+def _runs_by_hand(running: ObservedRunning | None) -> bool:
+    """Whether a run is under way although the spec wants none: somebody started it, or it is about to end."""
+    runs = (running.serving, running.newest) if running else ()
+    return any(run is not None and not run.state.final for run in runs)
+
+
+def _run_seen(running: ObservedRunning) -> Condition:
+    if running.serving and running.serving.answers:
         return true("Running", "Serving", _serving_message(running))
+    if running.serving and running.serving.state is RunState.READY:
+        return false("Running", running.serving.reason, running.serving.message)
     newest = running.newest
     if newest is not None:
         return false("Running", newest.reason, newest.message or f"run {newest.id} is {newest.state.value}")
@@ -209,8 +245,8 @@ def _summary(facts: AssistantFacts, steps: Mapping[str, Condition], before: Mapp
 
 
 def _rests(facts: AssistantFacts, ready: Condition) -> bool:
-    """Whether it is somebody's turn to ask for a training: nothing is wrong, and nothing is under way."""
-    return ready.reason == "Cancelled" or (ready.reason == "NotRequested" and facts.trigger == "Manual")
+    """Whether it is somebody's turn to ask for a training, or a run: nothing is wrong, and nothing is under way."""
+    return ready.reason in ("Cancelled", "Stopped") or (ready.reason == "NotRequested" and facts.trigger == "Manual")
 
 
 def _nothing_new(facts: AssistantFacts, before: Mapping[str, Any]) -> bool:
@@ -283,14 +319,29 @@ def _stalled(facts: AssistantFacts) -> Condition | None:
     return None
 
 
-def _training(facts: AssistantFacts) -> dict[str, Any]:
+def _training(facts: AssistantFacts, shown: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """The newest training; `shown` is what is told of it so far."""
     training: TrainingView | None = facts.training.training if facts.training else None
     if training is None:
         return {}
-    shown = {"id": training.id, "state": training.state.value, "reason": training.reason, "message": training.message}
-    if training.position is not None:
-        return {"training": {**shown, "position": training.position}}
-    return {"training": shown}
+    told = {"id": training.id, "state": training.state.value, "reason": training.reason, "message": training.message}
+    earlier = parse_timestamp(shown.get("estimatedStart")) if shown.get("id") == training.id else None
+    place = {
+        "position": training.position,
+        "waitsFor": training.waits_for or None,
+        "estimatedStart": _estimated_start(training, earlier, now),
+    }
+    return {"training": told | {key: value for key, value in place.items() if value is not None}}
+
+
+def _estimated_start(training: TrainingView, shown: datetime | None, now: datetime) -> str | None:
+    """When it is expected to start, to the minute; what is shown stays while it is about right."""
+    if training.starts_in is None:
+        return None
+    expected = now + timedelta(seconds=training.starts_in)
+    if shown is not None and abs(expected - shown) < ABOUT:
+        return timestamp(shown)
+    return timestamp((expected + ABOUT / 2).replace(second=0, microsecond=0))
 
 
 def _model(facts: AssistantFacts) -> dict[str, Any]:

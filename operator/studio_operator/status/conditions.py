@@ -5,7 +5,7 @@ https://github.com/kubernetes/community/blob/master/contributors/devel/sig-archi
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 MAX_MESSAGE = 1024
@@ -88,6 +88,14 @@ def paused(before: Sequence[dict[str, Any]], *, generation: int, now: datetime) 
 def timestamp(moment: datetime) -> str:
     """RFC 3339 in UTC with seconds, as metav1.Time is written."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_timestamp(text: str | None) -> datetime | None:
+    """The moment that `timestamp` wrote; None for none, and for what somebody else wrote differently."""
+    try:
+        return datetime.strptime(text or "", "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True)

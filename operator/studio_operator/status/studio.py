@@ -1,11 +1,13 @@
 """The status of a Studio: one condition per part, summed up in Ready, Available, Degraded and Stalled."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from studio.contract.labels import Component
+from studio.contract.model_service import Slots
 from studio_operator.status.conditions import Condition, false, known, paused, render, true, unknown
 from studio_operator.status.health import ABOUT_PODS, Health, JobHealth
 
@@ -24,6 +26,8 @@ PARTS: dict[str, tuple[Component, ...]] = {
 }
 PART_CONDITIONS = ("DependenciesReady", *PARTS, "MigrationSucceeded", "SpareSlotAvailable")
 STORES = (Component.DATABASE, Component.OBJECT_STORE, Component.EVENT_BROKER)
+# Of the assistants that hold slots; a condition is read by people.
+MOST_NAMED = 10
 EMBEDDED = ("DatabaseReady", "ObjectStoreReady", "EventBrokerReady", "KeycloakReady")
 
 
@@ -43,6 +47,8 @@ class StudioFacts:
     realm: tuple[str, str] | None = None
     paused: bool = False
     external: frozenset[Component] = frozenset()
+    # What the running consumers hold; None: the running orchestrator did not tell.
+    held: Slots | None = None
     # False: the spec could not be read, so the parts were not looked at and say what they said before.
     looked: bool = True
 
@@ -135,12 +141,33 @@ def _spare_slot(facts: StudioFacts) -> Condition:
     health = facts.health.get(Component.RUNNING_CONSUMER)
     if health is None:
         return unknown("SpareSlotAvailable", "Pending", "waits for the parts before it")
-    slots = f"{health.count} slots for {facts.assistants} assistants"
-    if health.count > facts.assistants:
-        return true("SpareSlotAvailable", "SlotFree", slots)
+    if not health.count:
+        return false("SpareSlotAvailable", "ConsumersNotReady", f"no slot is ready: {health.message}")
+    if facts.held is None:
+        return unknown("SpareSlotAvailable", "ModelServiceUnreachable", "the running orchestrator does not answer")
+    free = health.count - len(facts.held.held)
+    if free > 0:
+        return true("SpareSlotAvailable", "SlotFree", f"{free} of {health.count} slots free")
+    return _no_slot(facts, health, _taken(facts.held, health.count))
+
+
+def _no_slot(facts: StudioFacts, health: Health, taken: str) -> Condition:
+    """Why none is free: the spec allows no more, some are still to come, or all are at work."""
     if facts.slots <= facts.assistants:
-        return false("SpareSlotAvailable", "FixedTooSmall", f"{slots}: spec.running.consumers leaves none to spare")
-    return false("SpareSlotAvailable", "ConsumersNotReady", f"{slots}: {health.message}")
+        return false("SpareSlotAvailable", "FixedTooSmall", f"{taken}. spec.running.consumers leaves none to spare")
+    if health.count < facts.slots:
+        return false("SpareSlotAvailable", "ConsumersNotReady", f"{taken}. {health.message}")
+    return false("SpareSlotAvailable", "SlotsTaken", taken)
+
+
+def _taken(slots: Slots, count: int) -> str:
+    """Which assistants hold the slots, those with the most first, and how many runs wait for one."""
+    holders = Counter(slot.assistant for slot in slots.held).most_common()
+    named = [f"{name} ({number})" if number > 1 else name for name, number in holders[:MOST_NAMED]]
+    if len(holders) > MOST_NAMED:
+        named.append(f"{len(holders) - MOST_NAMED} more")
+    waiting = f"; runs that wait: {slots.waiting}" if slots.waiting else ""
+    return f"no slot of {count} is free: held by {', '.join(named)}{waiting}"
 
 
 def _summary(facts: StudioFacts, parts: Sequence[Condition], earlier: Mapping[str, Condition]) -> list[Condition]:

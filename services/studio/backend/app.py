@@ -15,6 +15,7 @@ from studio.backend.routes import (
     conversations,
     internal,
     models,
+    runs,
     system,
     trainings,
 )
@@ -46,7 +47,7 @@ def build_app(services: Services, access: Access, health: Health) -> FastAPI:
     app.state.access = access
     api = APIRouter(prefix=PREFIX)
     api.include_router(system.public_routes(services))
-    for resource in (system, assistants, content, trainings, models, chat, conversations):
+    for resource in (system, assistants, content, trainings, runs, models, chat, conversations):
         api.include_router(resource.routes(services))
     app.include_router(api)
     app.include_router(internal.routes(services), include_in_schema=False)

@@ -25,11 +25,14 @@ class Operation(StrEnum):
     TRAININGS_READ = "trainings.read"
     TRAININGS_REQUEST = "trainings.request"
     TRAININGS_CANCEL = "trainings.cancel"
+    TRAININGS_PRIORITISE = "trainings.prioritise"
     LOGS_READ = "logs.read"
     MODELS_READ = "models.read"
     MODELS_ACTIVATE = "models.activate"
     MODELS_DOWNLOAD = "models.download"
     RUNS_READ = "runs.read"
+    RUNS_START = "runs.start"
+    RUNS_STOP = "runs.stop"
     CHAT_USE = "chat.use"
     CONVERSATIONS_READ = "conversations.read"
     CONVERSATIONS_ANNOTATE = "conversations.annotate"
@@ -69,6 +72,7 @@ _DESIGNER = _VIEWER | {
     Operation.CONTENT_PUBLISH,
     Operation.TRAININGS_REQUEST,
     Operation.TRAININGS_CANCEL,
+    Operation.RUNS_START,
     Operation.CHAT_USE,
 }
 _DEVELOPER = (
@@ -77,6 +81,9 @@ _DEVELOPER = (
     | {
         Operation.ASSISTANTS_CREATE,
         Operation.ASSISTANTS_DELETE,
+        Operation.TRAININGS_PRIORITISE,
+        # It takes an assistant away from its users.
+        Operation.RUNS_STOP,
         Operation.MODELS_ACTIVATE,
         Operation.MODELS_DOWNLOAD,
         Operation.DEAD_LETTERS_READ,

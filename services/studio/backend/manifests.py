@@ -152,7 +152,12 @@ def _training(found: Mapping[str, Any]) -> AssistantTraining | None:
     if not found.get("id"):
         return None
     return AssistantTraining(
-        id=found["id"], state=found.get("state", ""), position=found.get("position"), reason=found.get("reason", "")
+        id=found["id"],
+        state=found.get("state", ""),
+        position=found.get("position"),
+        waits_for=found.get("waitsFor"),
+        estimated_start=found.get("estimatedStart"),
+        reason=found.get("reason", ""),
     )
 
 

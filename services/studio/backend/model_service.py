@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
-from studio.backend.models.trainings import Run, TrainedModel, Training
-from studio.contract.model_service import ModelView
+from studio.backend.models.trainings import Run, TrainedModel, Training, Transition
+from studio.contract.model_service import CacheHit, ModelView
 from studio.http.problems import Refused
 from studio.model_service.orchestrator_client import OrchestratorClient, OrchestratorError
 from studio.model_service.orchestrator_client import Refused as OrchestratorRefused
@@ -19,9 +19,12 @@ Answer = TypeVar("Answer")
 # What an orchestrator refuses with these is about the request of the person; anything else is about us.
 _PASSED_ON = frozenset({404, 409, 422})
 _TRAININGS = TypeAdapter(list[Training])
+_RUN = TypeAdapter(Run)
 _RUNS = TypeAdapter(list[Run])
 _MODELS = TypeAdapter(list[ModelView])
 _TRAINING = TypeAdapter(Training)
+_REQUESTED: TypeAdapter[Training | CacheHit] = TypeAdapter(Training | CacheHit)
+_TRANSITIONS = TypeAdapter(list[Transition])
 
 Place = tuple[datetime, str]
 
@@ -56,13 +59,33 @@ class ModelService:
         """One training."""
         return await self._get(self._training, f"/v1/trainings/{id}", _TRAINING)
 
-    async def request_training(self, assistant: str, who: str) -> Training:
+    async def request_training(self, assistant: str, who: str) -> Training | CacheHit:
         """Train what an assistant wants, by hand."""
-        return await self._post("/v1/trainings", {"assistant": assistant, "who": who})
+        return await self._post("/v1/trainings", _REQUESTED, {"assistant": assistant, "who": who})
+
+    async def retry_training(self, id: str, who: str) -> Training | CacheHit:  # noqa: A002
+        """Train the content of a training that has ended once more."""
+        return await self._post(f"/v1/trainings/{id}/retry", _REQUESTED, {"who": who})
 
     async def cancel_training(self, id: str, who: str) -> Training:  # noqa: A002
         """End a training."""
-        return await self._post(f"/v1/trainings/{id}/cancel", {"who": who})
+        return await self._post(f"/v1/trainings/{id}/cancel", _TRAINING, {"who": who})
+
+    async def prioritise_training(self, id: str, priority: int, who: str) -> Training:  # noqa: A002
+        """Move a training that waits."""
+        return await self._post(f"/v1/trainings/{id}/priority", _TRAINING, {"priority": priority, "who": who})
+
+    async def transitions(self, id: str) -> list[Transition]:  # noqa: A002
+        """All that became of a training, the oldest first."""
+        return await self._get(self._training, f"/v1/trainings/{id}/transitions", _TRANSITIONS)
+
+    async def start_run(self, assistant: str, who: str) -> Run:
+        """Run what an assistant wants to run, by hand."""
+        return await self._post(f"/v1/assistants/{assistant}/run/start", _RUN, {"who": who}, client=self._running)
+
+    async def stop_run(self, assistant: str, who: str) -> Run:
+        """End what runs of an assistant."""
+        return await self._post(f"/v1/assistants/{assistant}/run/stop", _RUN, {"who": who}, client=self._running)
 
     async def models(self, assistant: str) -> list[TrainedModel]:
         """The models of an assistant that exists, newest first, and which one answers."""
@@ -94,9 +117,11 @@ class ModelService:
         except OrchestratorError as error:
             raise refusal(error) from error
 
-    async def _post(self, path: str, body: dict[str, Any]) -> Training:
+    async def _post(
+        self, path: str, answer: TypeAdapter[Answer], body: dict[str, Any], *, client: OrchestratorClient | None = None
+    ) -> Answer:
         try:
-            return _TRAINING.validate_json(await self._training.post_json(path, body))
+            return answer.validate_json(await (client or self._training).post_json(path, body))
         except OrchestratorError as error:
             raise refusal(error) from error
 

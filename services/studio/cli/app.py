@@ -15,6 +15,7 @@ from studio.cli.commands import (
     models,
     overview,
     projects,
+    runs,
     trainings,
 )
 from studio.cli.errors import CliError, ExitCode
@@ -68,6 +69,7 @@ app.command("push", rich_help_panel=CONTENT)(projects.push)
 app.command("pull", rich_help_panel=CONTENT)(projects.pull)
 app.command("train", rich_help_panel=MODELS)(trainings.train)
 app.add_typer(trainings.app, name="trainings", rich_help_panel=MODELS)
+app.add_typer(runs.app, name="runs", rich_help_panel=MODELS)
 app.command("logs", rich_help_panel=MODELS)(trainings.logs)
 app.add_typer(models.app, name="models", rich_help_panel=MODELS)
 app.command("activate", rich_help_panel=MODELS)(models.activate)

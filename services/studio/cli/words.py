@@ -50,10 +50,11 @@ def sentence(found: Item) -> str:
 
 
 def progress_of(training: Item) -> str:
-    """Where a training is: its state with the place in the queue, or with what it does."""
+    """Where a training is: its state with the place in the queue and what it waits for, or with what it does."""
     state = str(training.get("state") or "")
     if state == "Queued" and training.get("position"):
-        return f"{state}, number {training['position']} in the queue"
+        place = f"{state}, number {training['position']} in the queue"
+        return f"{place}: {training['waits_for']}" if training.get("waits_for") else place
     reason = str(training.get("reason") or "")
     words = f"{state}, {reason}" if reason and reason != state else state
     message = str(training.get("message") or "")

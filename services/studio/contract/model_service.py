@@ -6,9 +6,14 @@ durations are seconds. Readers ignore fields that they do not know, so that eith
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from studio.contract.reasons import SILENT, Reason
+
+# As spec.training.priority of an Assistant.
+Priority = Annotated[int, Field(ge=-1000, le=1000, description="higher ones start first")]
 
 
 class Message(BaseModel):
@@ -93,6 +98,10 @@ class DesiredTraining(AssistantIdentity):
     keep_models: int = 10
     keep_trainings: int = 20
     paused: bool = False
+    stall_seconds: int = Field(default=900, description="an engine that writes nothing for so long is stuck; 0: never")
+    queue_name: str | None = Field(default=None, description="the Kueue queue that admits its Jobs; null: none")
+    succeeded_job_seconds: int = Field(default=60, description="for which a Job stays after it has made its model")
+    failed_job_seconds: int = Field(default=3600, description="for which any other Job stays once its log is archived")
     engine: EnginePod
 
 
@@ -137,10 +146,36 @@ class TrainingView(Message):
     message: str = ""
     attempt: int = 0
     position: int | None = Field(default=None, description="1-based place in the queue while Queued")
+    waits_for: str = Field(default="", description="what it waits for while Queued, as a sentence")
+    starts_in: float | None = Field(
+        default=None,
+        description="expected seconds until it starts while Queued, from what trainings took; null: nobody can tell",
+    )
+    priority: int = Field(default=0, description="higher ones start first")
     requested_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
     model_version: str | None = None
+
+
+class TransitionView(Message):
+    """One entry of the audit of a training: who changed it, when, and why."""
+
+    at: datetime
+    who: str = Field(description="a person, `operator`, or the consumer that held it")
+    from_state: str | None = Field(default=None, description="null: it was made")
+    to_state: str = Field(description="the same as `from_state` where something else changed, such as its attempt")
+    reason: str
+    message: str = ""
+    attempt: int = 0
+
+
+class CacheHit(Message):
+    """Why nothing is trained: the same content, configuration and engine image have a model already."""
+
+    reason: str = Field(default=Reason.CACHE_HIT.value, description="always CacheHit")
+    message: str
+    model: ModelView
 
 
 class RunView(Message):
@@ -158,6 +193,11 @@ class RunView(Message):
     requested_at: datetime
     ready_at: datetime | None = None
 
+    @property
+    def answers(self) -> bool:
+        """Whether its engine answers with the intended model at this moment."""
+        return self.state is RunState.READY and self.reason not in SILENT
+
 
 class ObservedTraining(Message):
     """The answer to PUT /v1/assistants/{name} of the training orchestrator."""
@@ -166,6 +206,9 @@ class ObservedTraining(Message):
     training: TrainingView | None = Field(default=None, description="the newest training of the desired fingerprint")
     model: ModelView | None = Field(default=None, description="the model of the desired fingerprint")
     latest_model: ModelView | None = Field(default=None, description="the newest model of the assistant")
+    cache_hit: bool = Field(
+        default=False, description="whether `model` was there before its fingerprint was wanted: nothing was trained"
+    )
 
 
 class ObservedRunning(Message):
@@ -187,6 +230,22 @@ class ObservedRunning(Message):
         default=None, description="why the Service of the assistant cannot be written, such as Conflict or Forbidden"
     )
     problem: str | None = Field(default=None, description="the same as a sentence; null: nothing is wrong with it")
+
+
+class HeldSlot(Message):
+    """A running consumer that is taken, or about to be: a run that has begun and not ended."""
+
+    assistant: str
+    run: str
+    model_version: str
+    state: RunState
+
+
+class Slots(Message):
+    """What the running consumers of a Studio hold (GET /v1/slots of the running orchestrator)."""
+
+    held: list[HeldSlot] = []
+    waiting: int = Field(default=0, description="runs in the queue")
 
 
 class Removal(Message):

@@ -14,9 +14,11 @@ class Reason(StrEnum):
     CLAIMED = "Claimed"  # a consumer has taken it
     ADOPTED = "Adopted"  # another consumer goes on with it
     RELEASED = "Released"  # its consumer has ended in good order; another one will adopt it
+    REPRIORITISED = "Reprioritised"  # its priority changed while it waited
 
     # What goes on
     STARTING = "Starting"  # its Job is created
+    SUSPENDED = "Suspended"  # Kueue has not admitted its Job yet, or has taken the admission back
     PULLING = "Pulling"  # images are pulled, containers are started
     FETCHING = "Fetching"  # content, or the model, is downloaded and verified
     TRAINING = "Training"  # the engine trains
@@ -41,11 +43,13 @@ class Reason(StrEnum):
     FETCH_FAILED = "FetchFailed"  # the content could not be brought
     UPLOAD_FAILED = "UploadFailed"  # the model could not be stored
     RESULT_MISSING = "ResultMissing"  # the Job ended well, yet made no model
+    START_TIMEOUT = "StartTimeout"  # the engine of a run was not ready in time
     ENGINE_ENDED = "EngineEnded"  # the engine of a run ended by itself
     HELPER_FAILED = "HelperFailed"  # the helper beside the engine does not start
 
     # How it ended
     TRAINED = "Trained"  # there is a model
+    CACHE_HIT = "CacheHit"  # the same content, configuration and engine image were trained before
     STOPPED = "Stopped"  # it was asked to end
     REPLACED = "Replaced"  # another run serves instead
     HALTED = "Halted"  # nothing shall run
@@ -57,8 +61,13 @@ class Reason(StrEnum):
     CONFLICT = "Conflict"  # an object of the name that it needs belongs to somebody else
     OUT_OF_MEMORY = "OutOfMemory"  # the engine needs more memory than its limit allows
     DEADLINE_EXCEEDED = "DeadlineExceeded"  # the engine trained for longer than it may
+    STALLED = "Stalled"  # the engine trained, yet wrote nothing for too long; a second time is final
     ENGINE_NOT_RUNNABLE = "EngineNotRunnable"  # the engine image has no engine that can be started
     MODEL_REFUSED = "ModelRefused"  # the stored model is not what was trained
     CRASH_LOOP = "CrashLoop"  # the engine ended again and again
     ATTEMPTS_EXHAUSTED = "AttemptsExhausted"  # its helpers failed in every attempt
     TOO_MANY_LOSSES = "TooManyLosses"  # the cluster ended every attempt
+
+
+# A run with one of these has been ready, yet sends no answers now.
+SILENT = frozenset({Reason.NOT_ANSWERING, Reason.TERMINATING})

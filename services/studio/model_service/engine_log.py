@@ -4,6 +4,7 @@ Pure. The samples behind the rules are real output of Rasa 3.6.21 (tests/data/en
 """
 
 import re
+from dataclasses import dataclass, replace
 
 # Rasa prints the exception that ends it in bright red and its warnings in yellow, also without a terminal.
 _RED = re.compile(r"\x1b\[91m(.*?)\x1b\[0m", re.DOTALL)
@@ -23,6 +24,36 @@ _ADVERTISEMENT = re.compile(
 # Where a training's pod keeps the content: users know the files, not the folder.
 _CONTENT_FOLDER = re.compile(r"/work/content/(?:data/|domain/)?")
 _LAST_LINES = 5
+_COMPONENT = re.compile(r"(Starting to train|Finished training) component '(\w+)'")
+# The bars of components that train in epochs: `Epochs:  12%|█▏        | 12/100 [00:03<00:26, …]`.
+_EPOCHS = re.compile(r"Epochs:\s+(\d{1,3})%\|")
+# Smaller steps are told to nobody.
+PERCENT_STEP = 5
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training is: the component that is trained, and how much of it, where the engine tells."""
+
+    component: str = ""
+    percent: int | None = None
+
+    @property
+    def words(self) -> str:
+        """Such as `DIETClassifier, 40 %`; empty if nothing is known."""
+        return ", ".join(filter(None, (self.component, "" if self.percent is None else f"{self.percent} %")))
+
+
+def progress(tail: str, before: Progress = Progress()) -> Progress:
+    """How far a training is by the end of its log, after `before`; percentages move in steps of PERCENT_STEP."""
+    current = before
+    for line in re.split(r"[\r\n]+", tail):
+        if component := _COMPONENT.search(line):
+            name = component[2] if component[1].startswith("Starting") else ""
+            current = current if name == current.component else Progress(name)
+        elif epochs := _EPOCHS.search(line):
+            current = replace(current, percent=int(epochs[1]) // PERCENT_STEP * PERCENT_STEP)
+    return current
 
 
 def clean(log: str) -> str:
@@ -42,6 +73,8 @@ class Cleaner:
         """What is known to stay after one more raw line: blank lines count only once something follows them."""
         line = _last_state(raw.removesuffix("\r"))
         if line is None:
+            # What comes before a bar is the end of its last state.
+            self._blank = 0
             return []
         if not line:
             self._blank += self._begun
@@ -58,11 +91,16 @@ def extract(log: str, *, limit: int = 1000) -> str:
     the last lines at all. A file that the engine could not read is named first, for then the rest only follows.
     """
     normal = log.replace("\r\n", "\n")
-    words = _last_red(normal) or _last_exception(normal) or _error_lines(normal) or _last_lines(normal)
+    words = _last_red(normal) or _last_exception(normal) or _error_lines(normal) or _ending(normal)
     unread = [warning for warning in _warnings(normal) if _UNREAD_FILE.search(warning)]
     if unread and unread[0] not in words:
         words = f"{unread[0]}\n{words}"
     return _shorten(_tidy(words), limit)
+
+
+def last_lines(log: str, *, limit: int = 1000) -> str:
+    """The last lines that a person would have seen, at most `limit` characters."""
+    return _shorten(_tidy(_ending(log.replace("\r\n", "\n"))), limit)
 
 
 def _last_state(line: str) -> str | None:
@@ -97,7 +135,7 @@ def _error_lines(log: str) -> str:
     return "\n".join(_ERROR_LINE.sub("", line) for line in lines[-_LAST_LINES:])
 
 
-def _last_lines(log: str) -> str:
+def _ending(log: str) -> str:
     lines = [line for line in clean(log).splitlines() if line.strip()]
     return "\n".join(lines[-_LAST_LINES:])
 

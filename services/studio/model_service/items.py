@@ -70,11 +70,28 @@ class Item:
     spec_digest: str
     log_key: str | None
     report: dict[str, Any] | None
+    stop_message: str = ""
 
     @property
     def final(self) -> bool:
         """Whether the item has ended."""
         return self.state in FINAL_STATES
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One queued item as the line sees it: its 1-based place, and what keeps it from being claimed at its turn.
+
+    `retry_at` is only there while it lies ahead; `message` then says what the last attempt met.
+    """
+
+    id: str
+    uid: str
+    position: int
+    message: str = ""
+    paused: bool = False
+    behind_its_own: bool = False
+    retry_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +107,11 @@ def check_transition(item: Item, state: str) -> None:
     """Raise IllegalTransition unless `item` may go to `state`; staying is always allowed while it is not final."""
     if item.final or (state != item.state and state not in _NEXT[item.kind][item.state]):
         raise IllegalTransition(f"{item.kind} {item.id} cannot go from {item.state} to {state}")
+
+
+def transitions(kind: Kind) -> dict[str, frozenset[str]]:
+    """Which states may follow each state that is not final."""
+    return _NEXT[kind]
 
 
 def stopped_state(item: Item) -> str:

@@ -1,9 +1,8 @@
 """The queue of trainings and runs in PostgreSQL: claims, leases, fences, stops, and the audit of every transition.
 
-An item is claimable when it waits (`Queued`, its `retry_at` passed, no other training of its assistant running) or when
-it is under way and nobody holds it: its lease expired or was released (adoption). The clock is the database's `now()`.
-Everything that changes an item goes through `change`, which writes the audit row and the notifications in the same
-transaction. Notifications are hints: whoever listens also polls.
+What is claimed next is decided in `claiming`. The clock is the database's `now()`. Everything that changes an item goes
+through `change`, which writes the audit row and the notifications in the same transaction. Notifications are hints:
+whoever listens also polls.
 
 Channels: `studio_queue` (payload: kind; something may be claimable), `studio_item` (payload: item id; its stop was
 requested or its result accepted), `studio_changes` (payload: `<kind>:<assistant>`; something visible changed).
@@ -12,7 +11,6 @@ requested or its result accepted), `studio_changes` (payload: `<kind>:<assistant
 # ruff: noqa: S608 (the parts of the statements are constants of this module; values are parameters)
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import fields
 from datetime import datetime
 from typing import Any, Literal
 
@@ -21,6 +19,8 @@ import asyncpg
 from studio.contract.reasons import Reason
 from studio.db.listening import Listener
 from studio.db.retry import retry_transient
+from studio.model_service import claiming, presence
+from studio.model_service.claiming import COLUMNS
 from studio.model_service.items import (
     CLAIMED_STATE,
     IllegalTransition,
@@ -33,7 +33,7 @@ from studio.model_service.items import (
     stopped_state,
 )
 
-__all__ = ["IllegalTransition", "Item", "Kind", "Lease", "LeaseLost", "Queue", "QueueError"]
+__all__ = ["COLUMNS", "IllegalTransition", "Item", "Kind", "Lease", "LeaseLost", "Queue", "QueueError"]
 
 # Where a list of items goes on: when the last one was requested, and its id.
 Place = tuple[datetime, str]
@@ -41,54 +41,6 @@ Place = tuple[datetime, str]
 QUEUE_CHANNEL = "studio_queue"
 ITEM_CHANNEL = "studio_item"
 CHANGES_CHANNEL = "studio_changes"
-
-COLUMNS = ", ".join(field.name for field in fields(Item))
-
-# Fair share: an assistant that used the service less comes first. Trainings count by starts in the last hour, runs by
-# the slots that are held now.
-_SHARE = """share as (
-    select uid, count(*) as used from items
-    where kind = $1 and case kind when 'training' then started_at > now() - interval '1 hour'
-                                  else finished_at is null and state <> 'Queued' end
-    group by uid)"""
-
-# A paused assistant begins nothing; what it has under way goes on.
-_ELIGIBLE = """(coalesce(i.retry_at <= now(), true) and not exists (
-    select 1 from items r
-    where i.kind = 'training' and r.kind = 'training' and r.uid = i.uid and r.state = 'Running')
-  and not exists (
-    select 1 from assistants a
-    where a.uid = i.uid and (case i.kind when 'training' then a.training else a.running end) @> '{"paused": true}'))"""
-
-_ORDER = "i.priority desc, coalesce(share.used, 0), i.requested_at, i.seq"
-
-_CLAIMABLE = """i.kind = $1 and i.finished_at is null
-  and (i.holder = $2 or i.lease_until is null or i.lease_until < now())"""
-
-# What the holder itself already holds comes first, so that a claim whose answer was lost is found again; then what was
-# left behind by others; then the queue. Candidates are chosen without locks, because a sort beneath a lock cannot stop
-# at the first rows; a candidate that somebody else takes meanwhile is skipped.
-_CLAIM = f"""
-with {_SHARE}, candidates as materialized (
-    select i.id, i.holder is not distinct from $2 as held, i.state <> 'Queued' as begun, i.priority,
-           coalesce(share.used, 0) as used, i.requested_at, i.seq
-    from items i left join share on share.uid = i.uid
-    where {_CLAIMABLE} and (i.state <> 'Queued' or {_ELIGIBLE})
-    order by held desc, begun desc, {_ORDER} limit $3)
-select {", ".join(f"i.{field.name}" for field in fields(Item))}
-from candidates c join items i on i.id = c.id
-where {_CLAIMABLE}
-order by c.held desc, c.begun desc, c.priority desc, c.used, c.requested_at, c.seq
-limit 1 for update of i skip locked"""
-
-# More than consumers that claim at the same moment; if that is not enough, all are looked at.
-_CANDIDATES = 64
-
-_POSITIONS = f"""
-with {_SHARE}
-select i.id, row_number() over (order by {_ELIGIBLE} desc, {_ORDER}) as position
-from items i left join share on share.uid = i.uid
-where i.kind = $1 and i.state = 'Queued'"""
 
 # One statement for every change; a null parameter keeps the column. $9 says what happens to the lease.
 _CHANGE = f"""
@@ -101,6 +53,9 @@ update items set
                   when $2 is not null then null else retry_at end,
   stop_requested = stop_requested or $7,
   stop_reason = case when $7 and not stop_requested then $8 else stop_reason end,
+  stop_message = case when $7 and not stop_requested then $13 else stop_message end,
+  priority = coalesce($14, priority),
+  spec = coalesce($15, spec),
   holder = case $9 when 'take' then $10 when 'free' then null else holder end,
   fence = case $9 when 'take' then nextval('fence') else fence end,
   lease_until = case $9 when 'take' then now() + make_interval(secs => $11) when 'free' then null
@@ -175,14 +130,19 @@ async def change(
     attempt: int | None = None,
     retry_in: float | None = None,
     stop_reason: str | None = None,
+    stop_message: str = "",
+    priority: int | None = None,
+    spec: dict[str, Any] | None = None,
     lease: Literal["keep", "take", "free"] = "keep",
     holder: str | None = None,
     ttl: float | None = None,
     audit_reason: str | None = None,
+    audit_message: str | None = None,
 ) -> Item:
     """Change an item whose row the transaction of `conn` has locked; the only place where items change.
 
-    What is None stays as it is. `stop_reason` requests the stop. Raises IllegalTransition.
+    What is None stays as it is. `stop_reason` requests the stop. The audit tells the item's own reason and message
+    unless it is given others. Raises IllegalTransition.
     """
     target = state if state is not None else item.state
     check_transition(item, target)
@@ -191,12 +151,14 @@ async def change(
         lease = "free"
     row = await conn.fetchrow(
         _CHANGE, item.id, state, reason, message, attempt, retry_in, stop_reason is not None, stop_reason,
-        lease, holder, ttl, final,
+        lease, holder, ttl, final, stop_message, priority, spec,
     )  # fmt: skip
     changed = Item(**row)
     stop_is_new = changed.stop_requested and not item.stop_requested
     if audit_reason or stop_is_new or _told(changed) != _told(item):
-        await _audit(conn, item, changed, who=who, reason=audit_reason or (stop_reason if stop_is_new else None))
+        if stop_is_new:
+            audit_reason, audit_message = audit_reason or stop_reason, audit_message or stop_message
+        await _audit(conn, item, changed, who=who, reason=audit_reason, message=audit_message)
     notes: list[tuple[str, str]] = []
     if lease == "free":
         notes.append((QUEUE_CHANNEL, item.kind))
@@ -210,13 +172,35 @@ async def change(
 
 
 async def request_stop(conn: asyncpg.Connection, item: Item, *, who: str, reason: str, message: str = "") -> Item:
-    """End a locked item: at once while it waits, else by asking whoever holds it. Idempotent."""
+    """End a locked item: at once while it waits, else by asking whoever holds it. Idempotent.
+
+    The item ends with `message`, unless whoever ends it has more to say.
+    """
     if item.final or item.stop_requested:
         return item
     if item.state == "Queued":
         state = "Stopped" if item.kind == "run" else "Superseded" if reason == "Superseded" else "Cancelled"
-        return await change(conn, item, who=who, state=state, reason=reason, message=message, stop_reason=reason)
-    return await change(conn, item, who=who, stop_reason=reason)
+        return await change(
+            conn, item, who=who, state=state, reason=reason, message=message, stop_reason=reason, stop_message=message
+        )
+    return await change(conn, item, who=who, stop_reason=reason, stop_message=message)
+
+
+async def reprioritise(
+    conn: asyncpg.Connection, item: Item, priority: int, *, who: str, spec: dict[str, Any] | None = None
+) -> Item:
+    """Move a locked item to where `priority` puts it in the line; raises QueueError unless it is queued.
+
+    `spec` replaces what the item was made of, if it is that which has another priority now. Idempotent.
+    """
+    if item.state != "Queued":
+        raise QueueError(f"{item.kind} {item.id} is {item.state}: only what is Queued has a place in the line")
+    if priority == item.priority and spec is None:
+        return item
+    return await change(
+        conn, item, who=who, priority=priority, spec=spec, audit_reason=Reason.REPRIORITISED,
+        audit_message=f"priority {item.priority} became {priority}",
+    )  # fmt: skip
 
 
 async def find(conn: asyncpg.Connection, item_id: str, kind: Kind) -> Item | None:
@@ -262,21 +246,22 @@ async def set_facts(
     await notify(conn, (CHANGES_CHANNEL, f"{item.kind}:{item.assistant}"))
 
 
-async def positions(conn: asyncpg.Connection, kind: Kind) -> dict[str, int]:
-    """The exact 1-based place of every queued item in the order in which it would be claimed now."""
-    return {row["id"]: row["position"] for row in await conn.fetch(_POSITIONS, kind)}
+def _told(item: Item) -> tuple[str, str, int, int]:
+    return item.state, item.reason, item.attempt, item.priority
 
 
-def _told(item: Item) -> tuple[str, str, int]:
-    return item.state, item.reason, item.attempt
+def _last_words(item: Item, state: str | None, message: str) -> str:
+    """What an item ends with: who stopped it and why, unless there is more to say."""
+    return item.stop_message if item.stop_requested and not message and state == stopped_state(item) else message
 
 
 async def _audit(
-    conn: asyncpg.Connection, before: Item | None, after: Item, *, who: str, reason: str | None = None
-) -> None:
+    conn: asyncpg.Connection, before: Item | None, after: Item, *, who: str, reason: str | None = None,
+    message: str | None = None,
+) -> None:  # fmt: skip
     await conn.execute(
-        _AUDIT, after.id, before.state if before else None, after.state, reason or after.reason, after.message,
-        after.attempt, after.fence, who,
+        _AUDIT, after.id, before.state if before else None, after.state, reason or after.reason,
+        after.message if message is None else message, after.attempt, after.fence, who,
     )  # fmt: skip
 
 
@@ -304,12 +289,9 @@ class Queue:
         """Take the next claimable item for `ttl` seconds, or None. Queued items become Running or Starting."""
         try:
             async with self._pool.acquire() as conn, conn.transaction():
-                row = await conn.fetchrow(_CLAIM, kind, holder, _CANDIDATES) or await conn.fetchrow(
-                    _CLAIM, kind, holder, None
-                )
-                if row is None:
+                item = await claiming.next_claimable(conn, kind, holder)
+                if item is None:
                     return None
-                item = Item(**row)
                 if item.state == "Queued":
                     changed = await change(
                         conn, item, who=holder, state=CLAIMED_STATE[kind], reason=Reason.CLAIMED, message="",
@@ -354,6 +336,7 @@ class Queue:
             item = await self._held(conn, lease)
             if state == "Queued" and item.stop_requested:
                 state, reason, retry_in = stopped_state(item), item.stop_reason, None
+                message = item.stop_message
             return await change(
                 conn, item, who=lease.holder, state=state, reason=reason, message=message, attempt=attempt,
                 retry_in=retry_in,
@@ -367,6 +350,7 @@ class Queue:
             if item is not None and item.final and item.fence == lease.fence and item.state == state:
                 return item
             item = await self._held(conn, lease)
+            message = _last_words(item, state, message)
             return await change(conn, item, who=lease.holder, state=state, reason=reason, message=message)
 
     @retry_transient
@@ -393,6 +377,15 @@ class Queue:
             item.uid, item.fingerprint, item.id,
         )  # fmt: skip
         return version
+
+    @retry_transient
+    async def present(self, kind: Kind, holder: str) -> None:
+        """Say that an idle consumer is there; one that holds an item is known by its lease."""
+        await presence.tell(self._pool, kind, holder)
+
+    async def absent(self, holder: str) -> None:
+        """Say that it goes; not repeated, since it is forgotten anyway."""
+        await presence.forget(self._pool, holder)
 
     async def ping(self) -> None:
         """Raise unless the database answers."""

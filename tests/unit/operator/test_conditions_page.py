@@ -51,7 +51,7 @@ OF_KUBERNETES = {
     *("ContainerCannotRun", "InvalidImageName", "StartError"),
 }
 # States of items, notes of the audit, endings that only decide about the next attempt.
-OF_THE_QUEUE = {"Running", "Draining", "Adopted", "Released", "Crashed", "Problem"}
+OF_THE_QUEUE = {"Running", "Draining", "Adopted", "Released", "Reprioritised", "Crashed", "Problem"}
 # The end of the reason of an event, and the name of a class in an annotation.
 OTHER_WORDS = {"Ended", "ContentProblem"}
 _WORD = re.compile(r"(?:[A-Z][a-z]+)+")

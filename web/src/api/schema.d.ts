@@ -304,6 +304,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/assistants/{assistant}/run/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start Run
+         * @description Run the wanted model by hand, also with `mode: Never`, and after a failure or a stop.
+         *
+         *     Where nothing shall run, it runs until it is stopped or another model is wanted.
+         */
+        post: operations["start_run_api_v1_assistants__assistant__run_start_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/assistants/{assistant}/run/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop Run
+         * @description End what runs, until it is started by hand or another model is wanted; the answer is the newest run.
+         */
+        post: operations["stop_run_api_v1_assistants__assistant__run_stop_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/assistants/{assistant}/trainings": {
         parameters: {
             query?: never;
@@ -315,7 +357,7 @@ export interface paths {
         put?: never;
         /**
          * Request Training
-         * @description Train by hand, also what failed before.
+         * @description Train by hand, also what failed before; what is trained already is answered with its model.
          */
         post: operations["request_training_api_v1_assistants__assistant__trainings_post"];
         delete?: never;
@@ -692,6 +734,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/trainings/{id}/priority": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Prioritise Training
+         * @description Move a training that waits; the Assistant's own priority counts again when it changes.
+         */
+        post: operations["prioritise_training_api_v1_trainings__id__priority_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trainings/{id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retry Training
+         * @description Train the content of a training that has ended once more, as a new training.
+         */
+        post: operations["retry_training_api_v1_trainings__id__retry_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trainings/{id}/transitions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Transitions
+         * @description Who changed a training, when, and why; the oldest first.
+         */
+        get: operations["list_transitions_api_v1_trainings__id__transitions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -765,6 +867,11 @@ export interface components {
          * @description The newest training of the wanted content.
          */
         AssistantTraining: {
+            /**
+             * Estimated Start
+             * @description when it is expected to start; null: nobody can tell
+             */
+            estimated_start: string | null;
             /** Id */
             id: string;
             /**
@@ -776,6 +883,11 @@ export interface components {
             reason: string;
             /** State */
             state: string;
+            /**
+             * Waits For
+             * @description what it waits for while Queued, as a sentence
+             */
+            waits_for: string | null;
         };
         /**
          * AuditEntry
@@ -809,6 +921,21 @@ export interface components {
             payload: string | null;
             /** Title */
             title: string;
+        };
+        /**
+         * CacheHit
+         * @description Why nothing is trained: the same content, configuration and engine image have a model already.
+         */
+        CacheHit: {
+            /** Message */
+            message: string;
+            model: components["schemas"]["ModelView"];
+            /**
+             * Reason
+             * @description always CacheHit
+             * @default CacheHit
+             */
+            reason: string;
         };
         /**
          * ChatAnswer
@@ -1156,6 +1283,29 @@ export interface components {
             username: string;
         };
         /**
+         * ModelView
+         * @description One immutable trained model.
+         */
+        ModelView: {
+            /** Engine Image */
+            engine_image: string;
+            /** Fingerprint */
+            fingerprint: string;
+            /** Sha256 */
+            sha256: string;
+            /** Size */
+            size: number;
+            /**
+             * Trained At
+             * Format: date-time
+             */
+            trained_at: string;
+            /** Training */
+            training: string;
+            /** Version */
+            version: string;
+        };
+        /**
          * NewAssistant
          * @description An assistant whose content is edited here.
          */
@@ -1248,6 +1398,24 @@ export interface components {
             items: components["schemas"]["Training"][];
             /** Next Cursor */
             next_cursor: string | null;
+        };
+        /** Page[Transition] */
+        Page_Transition_: {
+            /** Items */
+            items: components["schemas"]["Transition"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /**
+         * Prioritisation
+         * @description Where a training that waits shall be in the queue.
+         */
+        Prioritisation: {
+            /**
+             * Priority
+             * @description higher ones start first
+             */
+            priority: number;
         };
         /**
          * Problem
@@ -1505,6 +1673,12 @@ export interface components {
              * @description 1-based place in the queue while Queued
              */
             position?: number | null;
+            /**
+             * Priority
+             * @description higher ones start first
+             * @default 0
+             */
+            priority: number;
             /** Reason */
             reason: string;
             /**
@@ -1514,7 +1688,18 @@ export interface components {
             requested_at: string;
             /** Started At */
             started_at?: string | null;
+            /**
+             * Starts In
+             * @description expected seconds until it starts while Queued, from what trainings took; null: nobody can tell
+             */
+            starts_in?: number | null;
             state: components["schemas"]["TrainingState"];
+            /**
+             * Waits For
+             * @description what it waits for while Queued, as a sentence
+             * @default
+             */
+            waits_for: string;
         };
         /**
          * TrainingState
@@ -1522,6 +1707,44 @@ export interface components {
          * @enum {string}
          */
         TrainingState: "Queued" | "Running" | "Succeeded" | "Failed" | "Cancelled" | "Superseded";
+        /**
+         * Transition
+         * @description One entry of the audit of a training: who changed it, when, and why.
+         */
+        Transition: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Attempt
+             * @default 0
+             */
+            attempt: number;
+            /**
+             * From State
+             * @description null: it was made
+             */
+            from_state?: string | null;
+            /**
+             * Message
+             * @default
+             */
+            message: string;
+            /** Reason */
+            reason: string;
+            /**
+             * To State
+             * @description the same as `from_state` where something else changed, such as its attempt
+             */
+            to_state: string;
+            /**
+             * Who
+             * @description a person, `operator`, or the consumer that held it
+             */
+            who: string;
+        };
     };
     responses: never;
     parameters: never;
@@ -2187,6 +2410,70 @@ export interface operations {
             };
         };
     };
+    start_run_api_v1_assistants__assistant__run_start_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of an assistant */
+                assistant: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stop_run_api_v1_assistants__assistant__run_stop_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of an assistant */
+                assistant: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     request_training_api_v1_assistants__assistant__trainings_post: {
         parameters: {
             query?: never;
@@ -2199,6 +2486,15 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Nothing is trained: this content has a model already */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CacheHit"];
+                };
+            };
             /** @description Successful Response */
             201: {
                 headers: {
@@ -2868,6 +3164,115 @@ export interface operations {
                 };
                 content: {
                     "text/event-stream": string;
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    prioritise_training_api_v1_trainings__id__priority_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a training */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Prioritisation"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Training"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retry_training_api_v1_trainings__id__retry_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a training */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Nothing is trained: this content has a model already */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CacheHit"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Training"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_transitions_api_v1_trainings__id__transitions_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a training */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Transition_"];
                 };
             };
             /** @description What went wrong */

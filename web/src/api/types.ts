@@ -14,6 +14,7 @@ export type ContentFile = Schemas["DraftFile"];
 export type DraftPaths = Schemas["DraftPaths"];
 export type Revision = Schemas["Revision"];
 export type Training = Schemas["Training"];
+export type AssistantTraining = Schemas["AssistantTraining"];
 export type Model = Schemas["TrainedModel"];
 export type Run = Schemas["Run"];
 export type ChatReply = Schemas["Reply"];

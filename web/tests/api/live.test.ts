@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { applyEvent } from "@/api/live";
 import { keys } from "@/api/queries";
 import type { Assistant } from "@/api/types";
-import { assistant } from "../support/examples";
+import { assistant, assistantTraining } from "../support/examples";
 
 function cacheWith(...list: Assistant[]) {
   const cache = new QueryClient();
@@ -15,7 +15,7 @@ const told = (changed: Assistant) => ({ event: "assistant", data: JSON.stringify
 
 it("a change is written where both list and page look", () => {
   const cache = cacheWith(assistant());
-  const training = { id: "t", state: "Queued", position: 1, reason: "Requested" };
+  const training = assistantTraining({ position: 1 });
   expect(applyEvent(cache, told(assistant({ training })))).toBe("concert-hall");
   expect(cache.getQueryData<Assistant[]>(keys.assistants)?.[0]?.training?.id).toBe("t");
   expect(cache.getQueryData<Assistant>(keys.assistant("concert-hall"))?.training?.id).toBe("t");

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { byUrgency, healthOf, stepsOf, toneOf } from "@/domain/health";
-import { assistant, condition } from "../support/examples";
+import { assistant, assistantTraining, condition } from "../support/examples";
 
 describe("health in words", () => {
   it("says that a ready assistant answers", () => {
@@ -25,7 +25,7 @@ describe("health in words", () => {
   });
 
   it("tells the place in the queue", () => {
-    const training = { id: "t", state: "Queued", position: 3, reason: "Requested" };
+    const training = assistantTraining({ position: 3 });
     const health = healthOf(assistant({ ready: false, available: false, training }));
     expect(health).toMatchObject({ tone: "busy", label: "Waiting to train", detail: "Number 3 in the queue." });
   });

@@ -1,7 +1,7 @@
 import { screen, waitFor } from "@testing-library/react";
 import { HttpResponse, http } from "msw";
 import { describe, expect, it } from "vitest";
-import { assistant, condition, person } from "../support/examples";
+import { assistant, assistantTraining, condition, person } from "../support/examples";
 import { openPage } from "../support/pages";
 import { API, pageOf, problem, server, streamOf } from "../support/server";
 
@@ -44,7 +44,7 @@ describe("the list of assistants", () => {
 
   it("changes by itself", async () => {
     list(assistant());
-    const training = { id: "t", state: "Queued", position: 2, reason: "Requested" };
+    const training = assistantTraining({ position: 2 });
     const changed = assistant({ ready: false, training });
     server.use(
       http.get(`${API}/assistants/events`, async () => {

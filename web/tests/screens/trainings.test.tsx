@@ -1,7 +1,7 @@
 import { screen } from "@testing-library/react";
 import { HttpResponse, http } from "msw";
 import { describe, expect, it } from "vitest";
-import { training } from "../support/examples";
+import { assistant, training } from "../support/examples";
 import { openPage } from "../support/pages";
 import { API, pageOf, server, streamOf } from "../support/server";
 
@@ -64,4 +64,38 @@ it("the queue shows places, and asks for what the address says", async () => {
   expect(await screen.findByText("Queued, number 4")).toBeTruthy();
   expect(asked).toContain("state=Queued");
   expect(asked).toContain("assistant=concert-hall");
+});
+
+it("the queue says what is waited for, and for how long", async () => {
+  const waits_for = "1 training is ahead; the only consumer is busy";
+  server.use(
+    http.get(`${API}/assistants`, () => pageOf([])),
+    http.get(`${API}/trainings`, () => pageOf([training({ state: "Queued", position: 2, waits_for, starts_in: 130 })])),
+  );
+  openPage("/trainings");
+  expect(
+    await screen.findByText("1 training is ahead; the only consumer is busy. It may start in about 2 min."),
+  ).toBeTruthy();
+});
+
+it("a training that is not needed is only said", async () => {
+  const model = {
+    version: "3",
+    fingerprint: "f",
+    sha256: "0",
+    size: 1,
+    trained_at: "2026-11-21T08:00:00Z",
+    training: id,
+    engine_image: "engine",
+  };
+  server.use(
+    http.get(`${API}/assistants/concert-hall`, () => HttpResponse.json(assistant())),
+    http.get(`${API}/trainings`, () => pageOf([])),
+    http.post(`${API}/assistants/concert-hall/trainings`, () =>
+      HttpResponse.json({ reason: "CacheHit", message: "it is version 3", model }, { status: 200 }),
+    ),
+  );
+  const { user } = openPage("/assistants/concert-hall/trainings");
+  await user.click(await screen.findByRole("button", { name: "Request a training" }));
+  expect(await screen.findByText("Nothing to train: it is version 3.")).toBeTruthy();
 });

@@ -1,4 +1,13 @@
-import type { Assistant, Condition, ConversationDetail, Me, StudioStatus, TrackerEvent, Training } from "@/api/types";
+import type {
+  Assistant,
+  AssistantTraining,
+  Condition,
+  ConversationDetail,
+  Me,
+  StudioStatus,
+  TrackerEvent,
+  Training,
+} from "@/api/types";
 
 const OPERATIONS = [
   "status.read",
@@ -65,6 +74,12 @@ export function assistant(but: Partial<Assistant> = {}): Assistant {
   };
 }
 
+/** What an assistant tells of its training that waits. */
+export function assistantTraining(but: Partial<AssistantTraining> = {}): AssistantTraining {
+  const waiting = { waits_for: null, estimated_start: null };
+  return { id: "t", state: "Queued", position: 1, reason: "Requested", ...waiting, ...but };
+}
+
 export function training(but: Partial<Training> = {}): Training {
   return {
     id: "concert-hall-t1-abcde",
@@ -75,6 +90,9 @@ export function training(but: Partial<Training> = {}): Training {
     message: "",
     attempt: 1,
     position: null,
+    waits_for: "",
+    starts_in: null,
+    priority: 0,
     requested_at: "2026-11-21T08:00:00Z",
     started_at: "2026-11-21T08:00:05Z",
     finished_at: null,

@@ -29,7 +29,7 @@ from studio_operator.api.v1alpha1.common import (
     unique,
 )
 from studio_operator.api.v1alpha1.parse import parse
-from studio_operator.api.v1alpha1.patterns import FILE_PATH, GIT_URL, LANGUAGE, ORIGINS
+from studio_operator.api.v1alpha1.patterns import FILE_PATH, GIT_URL, LANGUAGE, OBJECT_NAME, ORIGINS
 from studio_operator.api.v1alpha1.status import AssistantStatus, ReadableAssistantStatus
 
 DEFAULT_STUDIO = "studio"
@@ -151,6 +151,15 @@ class Training(Scheduling):
     )
     deadline_seconds: Annotated[int, Field(ge=60, le=604_800)] = Field(
         default=3600, description="How long a training may take, in seconds, counted from the start of the engine."
+    )
+    stall_seconds: Annotated[int, Field(ge=0, le=86_400)] = Field(
+        default=900,
+        description="After so many seconds without any output of the engine a training counts as stuck: "
+        "it is tried once more. 0: never.",
+    )
+    queue_name: Annotated[str, Field(min_length=1, max_length=63, pattern=OBJECT_NAME.regex)] | None = Field(
+        default=None,
+        description="LocalQueue of Kueue in the same namespace: Jobs are made suspended and start once it admits them.",
     )
     retries: Annotated[int, Field(ge=0, le=10)] = Field(
         default=1, description="Further attempts after one that failed for a reason other than the content."

@@ -42,6 +42,10 @@ class TrainingStatus(Model):
     id: str = Field(default="", description="Id of the training; its Jobs are named <id>-<attempt>.")
     state: str = Field(default="", description="Queued, Running, Succeeded, Failed, Cancelled or Superseded.")
     position: int | None = Field(default=None, description="Place in the queue while Queued, beginning with 1.")
+    waits_for: Text | None = Field(default=None, description="What it waits for while Queued, in words.")
+    estimated_start: Time | None = Field(
+        default=None, description="When it is expected to start while Queued, to the minute, if that can be told."
+    )
     reason: str = Field(default="", description="Why it is in this state, in one word.")
     message: Text = Field(default="", description="Why it is in this state; after a failure the engine's own words.")
 

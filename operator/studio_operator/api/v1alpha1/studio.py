@@ -53,12 +53,24 @@ class StudioImages(Model):
     ] = Field(default=[], description="Secrets with registry credentials, in the same namespace, for every pod.")
 
 
+class FinishedJobs(Model):
+    """For how long the Job of a training stays after its end, with its pod, to be looked at."""
+
+    succeeded_seconds: Annotated[int, Field(ge=0, le=604_800)] = Field(
+        default=60, description="After a training that made its model."
+    )
+    failed_seconds: Annotated[int, Field(ge=0, le=604_800)] = Field(
+        default=3600, description="After any other attempt, once its log is archived."
+    )
+
+
 class StudioTraining(Model):
     """Training of all assistants of the Studio."""
 
     consumers: Annotated[int, Field(ge=1, le=50)] = Field(
         default=1, description="Trainings that run at the same time; further ones wait in the queue."
     )
+    finished_jobs: FinishedJobs = Field(default=FinishedJobs(), description="How long the Jobs of trainings stay.")
 
 
 class StudioRunning(Model):

@@ -24,6 +24,8 @@ class AssistantTraining(Model):
     id: str
     state: str
     position: int | None = Field(description="1-based place in the queue while Queued")
+    waits_for: str | None = Field(description="what it waits for while Queued, as a sentence")
+    estimated_start: datetime | None = Field(description="when it is expected to start; null: nobody can tell")
     reason: str
 
 

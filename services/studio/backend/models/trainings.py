@@ -2,12 +2,22 @@
 
 from pydantic import Field
 
-from studio.backend.models.common import Model
-from studio.contract.model_service import ModelView, RunView, TrainingView
+from studio.backend.models.common import Model, Request
+from studio.contract.model_service import ModelView, Priority, RunView, TrainingView, TransitionView
 
 
 class Training(TrainingView):
     """One training."""
+
+
+class Transition(TransitionView):
+    """One entry of the audit of a training: who changed it, when, and why."""
+
+
+class Prioritisation(Request):
+    """Where a training that waits shall be in the queue."""
+
+    priority: Priority
 
 
 class Run(RunView):

@@ -1,4 +1,4 @@
-"""Trainings: request, list, cancel, and their logs."""
+"""Trainings: request, list, cancel, repeat, move in the queue, and what became of them."""
 
 import re
 from typing import Annotated, Any
@@ -10,7 +10,7 @@ from studio.cli.formats import Format
 from studio.cli.options import AssistantArgument, AssistantFilter, Limit, Output, program_of
 from studio.cli.program import Program
 
-app = typer.Typer(no_args_is_help=True, help="List and cancel trainings.")
+app = typer.Typer(no_args_is_help=True, help="List, cancel, repeat and move trainings.")
 
 # The ids that the training service gives (studio.contract.names.training_id).
 _TRAINING_ID = re.compile(r".+-t\d+-[0-9a-f]{5}$")
@@ -31,6 +31,8 @@ def train(
 
     program = program_of(context)
     found = program.api.post(url_path("assistants", assistant, "trainings"))
+    if _told_of_model(program, output, found):
+        return
     if follow:
         found = following.training(program, found["id"], program.say)
     render.emit(program, output, found, lambda: _sheet(found))
@@ -58,6 +60,7 @@ def list_(
         ("state", lambda item: render.state(item.get("state"))),
         ("model", lambda item: item.get("model_version")),
         ("took", _took),
+        ("starts in", _starts_in),
         ("age", lambda item: render.ago(item.get("requested_at"), now)),
         ("how", words.progress_of),
     ]
@@ -75,6 +78,54 @@ def cancel(context: typer.Context, training: _TrainingArgument, output: Output =
     program.say(f"Training {training} is being cancelled.")
     if output is not Format.TABLE:
         render.emit(program, output, found, lambda: "")
+
+
+@app.command()
+def retry(context: typer.Context, training: _TrainingArgument, output: Output = Format.TABLE) -> None:
+    """Train the content of a training that has ended once more."""
+    from studio.cli import render
+    from studio.cli.client import url_path
+
+    program = program_of(context)
+    found = program.api.post(url_path("trainings", training, "retry"))
+    if not _told_of_model(program, output, found):
+        render.emit(program, output, found, lambda: _sheet(found))
+
+
+@app.command()
+def priority(
+    context: typer.Context,
+    training: _TrainingArgument,
+    priority: Annotated[int, typer.Argument(min=-1000, max=1000, help="Higher ones start first; usual is 0.")],
+    output: Output = Format.TABLE,
+) -> None:
+    """Move a training that waits. A negative number needs `--` before it."""
+    from studio.cli import render
+    from studio.cli.client import url_path
+
+    program = program_of(context)
+    found = program.api.post(url_path("trainings", training, "priority"), {"priority": priority})
+    render.emit(program, output, found, lambda: _sheet(found))
+
+
+@app.command()
+def history(context: typer.Context, training: _TrainingArgument, output: Output = Format.TABLE) -> None:
+    """Who changed a training, when, and why; the oldest first."""
+    from studio.cli import render
+    from studio.cli.client import url_path
+
+    program = program_of(context)
+    items = program.api.get(url_path("trainings", training, "transitions"))["items"]
+    now = program.world.clock()
+    columns: list[render.Column] = [
+        ("age", lambda item: render.ago(item.get("at"), now)),
+        ("from", lambda item: render.state(item.get("from_state"))),
+        ("to", lambda item: render.state(item.get("to_state"))),
+        ("reason", lambda item: item.get("reason")),
+        ("who", lambda item: item.get("who")),
+        ("message", lambda item: item.get("message")),
+    ]
+    render.emit(program, output, items, lambda: render.table(items, columns))
 
 
 def logs(
@@ -114,6 +165,25 @@ def _took(item: Any) -> str | None:
 
     began, ended = render.parse_time(item.get("started_at")), render.parse_time(item.get("finished_at"))
     return render.duration((ended - began).total_seconds()) if began and ended else None
+
+
+def _starts_in(item: Any) -> str | None:
+    from studio.cli import render
+
+    seconds = item.get("starts_in")
+    return None if seconds is None else render.duration(seconds)
+
+
+def _told_of_model(program: Program, output: Format, found: dict[str, Any]) -> bool:
+    """Say so and give the model if nothing is trained, because the same was trained before."""
+    from studio.cli import render
+
+    if found.get("reason") != "CacheHit":
+        return False
+    program.say(f"Nothing to train: {found['message']}.")
+    if output is not Format.TABLE:
+        render.emit(program, output, found, lambda: "")
+    return True
 
 
 def _sheet(found: dict[str, Any]) -> Any:

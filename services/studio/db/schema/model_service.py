@@ -45,6 +45,8 @@ assistants = Table(
     Column("serving", Text),
     words("service_reason"),
     words("service_message"),
+    # Since when trainings are about the present fingerprint: a model that is older was not trained for this wish.
+    moment("wanted_since"),
     number("next_training", 1),
     number("next_run", 1),
     number("next_model", 1),
@@ -112,6 +114,8 @@ items = Table(
     Column("spec_digest", Text, nullable=False),
     Column("log_key", Text),
     Column("report", JSONB),
+    # With which words its stop was requested; what ends it keeps them.
+    words("stop_message"),
     CheckConstraint("kind in ('training', 'run')", name="kind"),
     CheckConstraint(
         f"case kind when 'training' then state in ({quoted(TRAINING_STATES)}) else state in ({quoted(RUN_STATES)}) end",
@@ -147,6 +151,15 @@ transitions = Table(
     Column("fence", BigInteger, nullable=False),
     Column("who", Text, nullable=False),
     moment("at", nullable=False, now=True),
+)
+
+# Idle consumers say here that they are there; busy ones are known by their leases.
+consumers = Table(
+    "consumers",
+    metadata,
+    Column("holder", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    moment("seen_at", nullable=False, now=True),
 )
 
 # Objects in the store that no row speaks for, to be deleted once due. A key is written here before its bytes are

@@ -25,6 +25,7 @@ class Ending(StrEnum):
 
     DISRUPTED = Reason.DISRUPTED.value  # the cluster or somebody ended it: eviction, node lost, Job or pod deleted
     OUT_OF_MEMORY = Reason.OUT_OF_MEMORY.value
+    STALLED = Reason.STALLED.value  # the engine of a training did not go on
     PROBLEM = "Problem"  # a helper could not do its part: storage, orchestrator, network
     CRASHED = "Crashed"  # the engine of a run ended by itself
 
@@ -58,11 +59,14 @@ History = Sequence[Lost]
 def next_training_attempt(history: History, *, attempts: int) -> Again | GiveUp:
     """What follows a lost attempt of a training, the last one of `history`; `attempts` are allowed for problems.
 
-    Out of memory: one more attempt with more memory. Disruptions: free. Problems: up to `attempts`.
+    Out of memory: one more attempt with more memory. A stall: one more attempt. Disruptions: free.
+    Problems: up to `attempts`.
     """
     endings = [lost.ending for lost in history]
     if endings.count(Ending.OUT_OF_MEMORY) > 1:
         return GiveUp(Ending.OUT_OF_MEMORY)
+    if endings.count(Ending.STALLED) > 1:
+        return GiveUp(Ending.STALLED)
     if endings.count(Ending.PROBLEM) >= max(attempts, 1):
         return GiveUp(Reason.ATTEMPTS_EXHAUSTED)
     if len(history) >= MOST_ATTEMPTS:

@@ -5,6 +5,7 @@ Level-triggered: every turn looks at the whole scene, so it does not matter who 
 
 import random
 from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from time import monotonic
 from typing import ClassVar
@@ -17,6 +18,7 @@ from studio.contract.reasons import Reason
 from studio.kube import AlreadyExists, Forbidden, Invalid, Kube, KubeError, Manifest, NotFound
 from studio.kube.kinds import EVENT, JOB
 from studio.model_service import engine_log
+from studio.model_service.consumers.archiving import Archive
 from studio.model_service.consumers.attempts import Again, Ending, GiveUp, History, Lost, decode, encode
 from studio.model_service.consumers.item_watch import ItemWatch
 from studio.model_service.consumers.plan import Fail, Lose, Scene, Wait
@@ -35,12 +37,10 @@ from studio.model_service.orchestrator_client import OrchestratorClient, Orchest
 
 log = structlog.get_logger(__name__)
 
-SUCCESS_TTL = 60
+# Of runs; trainings have settings of their own.
 FAILURE_TTL = 3600
 # On a Job whose attempt was lost: the history with that loss, for whoever makes the next attempt.
 HISTORY_AFTER = f"{labels.GROUP}/history-after"
-LOG_BYTES = 4 * 1024 * 1024
-LOG_LINES = 20_000
 _LONGEST_PAUSE = 30.0
 _CREATION_PAUSE = 10.0
 _CREATION_PATIENCE = 3.0
@@ -54,6 +54,8 @@ class Attendant(ABC):
     item_label: ClassVar[str]
     path: ClassVar[str]
     engine_container: ClassVar[str]
+    # Seconds for which the Job of a lost attempt stays, once its log is archived.
+    failure_ttl = FAILURE_TTL
 
     def __init__(
         self, *, kube: Kube, orchestrator: OrchestratorClient, tenure: Tenure, site: Site, namespace: str
@@ -63,12 +65,14 @@ class Attendant(ABC):
         self.tenure = tenure
         self.site = site
         self.namespace = namespace
+        self.logs = Archive(kube, orchestrator, namespace, self.path, self.engine_container)
         self.watch = ItemWatch(kube, namespace, f"{self.item_label}={tenure.item.id}", tenure.wake)
         self._seen: set[str] = set()
         self._carried: dict[int, tuple[Lost, ...]] = {}
         self._job_without_pod_since: float | None = None
         self._obstacle: tuple[str, float] | None = None
         self._failures = 0
+        self._archive_answers = True
 
     @abstractmethod
     async def step(self, scene: Scene) -> float | None:
@@ -84,6 +88,12 @@ class Attendant(ABC):
 
     async def attend(self) -> None:
         """Raises LeaseLost; then nothing more has been, nor may be, done for the item."""
+        if not self._is_new() or await self._guarded(self._create_at_once) is not None:
+            await self._attend_to_its_end()
+        if self._archive_answers:
+            await self.logs.tidy(self.item_label, self.site.studio, find=self.tenure.find, ttl=self.failure_ttl)
+
+    async def _attend_to_its_end(self) -> None:
         async with self.watch:
             while True:
                 self.tenure.wake.clear()
@@ -93,13 +103,27 @@ class Attendant(ABC):
                     return
                 await self.tenure.wait(pause)
 
+    def _is_new(self) -> bool:
+        """Whether nobody can have made a Job for the item yet, as far as its row tells."""
+        item = self.tenure.item
+        return item.attempt == 1 and item.reason == Reason.CLAIMED and not item.stop_requested
+
+    async def _create_at_once(self) -> float | None:
+        """The first Job needs no look at the cluster before: if it is there against all odds, the creation says so."""
+        return await self.create(Scene(item=self.tenure.item, now=datetime.now(UTC)))
+
     async def _turn(self) -> float | None:
-        if not self.watch.synced:
-            return _SYNC_SECONDS
+        return await self._guarded(self._look_and_act) if self.watch.synced else _SYNC_SECONDS
+
+    async def _look_and_act(self) -> float | None:
+        if await self._remove_strays():
+            return 0.0
+        return await self.step(await self.observe())
+
+    async def _guarded(self, work: Callable[[], Awaitable[float | None]]) -> float | None:
+        """What `work` answers, or the pause after which to try again what failed."""
         try:
-            if await self._remove_strays():
-                return 0.0
-            pause = await self.step(await self.observe())
+            pause = await work()
         except (KubeError, OrchestratorError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             self._failures += 1
             pause = random.uniform(0.5, 1) * min(_LONGEST_PAUSE, 2.0**self._failures)  # noqa: S311
@@ -150,6 +174,7 @@ class Attendant(ABC):
             await self.fail(scene, Fail(Reason.INVALID_SPEC, f"Kubernetes refuses the Job: {error.message}"))
             return None
         self.watch.note_job(attempt.job, created)
+        self._seen.add(attempt.job)
         log.info("job created", job=attempt.job, fence=attempt.fence)
         return 0.0
 
@@ -163,12 +188,13 @@ class Attendant(ABC):
             if loss.reason == Ending.OUT_OF_MEMORY:
                 failure = Fail(loss.reason, loss.message)
             else:
-                words = engine_log.extract(text) if loss.ending is Ending.CRASHED else ""
+                words = _words(loss.ending, text)
                 failure = Fail(verdict.reason, "\n".join(part for part in (loss.message, words) if part))
             await self.fail(scene, failure, log_text=text)
             return False
-        await self.archive(scene, text)
-        await self.retire(scene.job, ttl=FAILURE_TTL, history=history)
+        archived = await self.archive(scene, text)
+        await self.retire(scene.job, ttl=self.failure_ttl if archived else None, history=history)
+        words = engine_log.last_lines(text) if loss.ending is Ending.STALLED else ""
         number = scene.item.attempt + 1
         self._carried[number] = history
         after = f" in {verdict.delay:.0f} s" if verdict.delay else ""
@@ -176,7 +202,7 @@ class Attendant(ABC):
             state=None if state == scene.item.state else state,
             attempt=number,
             reason=loss.reason,
-            message=f"{loss.message}; attempt {number} follows{after}",
+            message="\n".join(filter(None, (f"{loss.message}; attempt {number} follows{after}", words))),
             retry_in=verdict.delay,
         )
         return True
@@ -185,45 +211,30 @@ class Attendant(ABC):
         """End the item as Failed, its log archived and its Job left for a while to be looked at."""
         text = await self.read_log(scene.pod) if log_text is None else log_text
         words = engine_log.extract(text) if failure.engine_words else ""
-        await self.archive(scene, text)
+        archived = await self.archive(scene, text)
         if failure.reason != Reason.CONFLICT:
-            await self.retire(scene.job, ttl=FAILURE_TTL, history=scene.history)
+            await self.retire(scene.job, ttl=self.failure_ttl if archived else None, history=scene.history)
             if scene.job and not scene.job.ended and not (scene.pod and scene.pod.ended):
                 await self.delete(scene.job)
         await self.tenure.finish("Failed", failure.reason, words or failure.message)
 
     async def read_log(self, pod: PodFacts | None) -> str:
-        """What the engine wrote, or else what the helpers wrote; empty when nobody can tell any more."""
-        if pod is None:
-            return ""
-        started = [name for name, container in pod.containers.items() if container.started_at]
-        for name in sorted(started, key=lambda name: name != self.engine_container):
-            try:
-                text = await self.kube.logs(self.namespace, pod.name, name, limit_bytes=LOG_BYTES, tail_lines=LOG_LINES)
-            except (NotFound, Invalid):
-                continue
-            if text:
-                return text
-        return ""
+        """What the engine of a pod wrote, or else its helpers."""
+        return await self.logs.read(pod)
 
-    async def archive(self, scene: Scene, text: str) -> None:
-        """Store the log of an attempt. Best effort: the Job, and with it the log, stays for a while anyway."""
-        if not text:
-            return
-        path = f"/v1/{self.path}/{scene.item.id}/attempts/{scene.item.attempt}/log"
-        try:
-            await self.orchestrator.put_text(path, engine_log.clean(text))
-        except OrchestratorError as error:
-            log.warning("the log could not be archived", item=scene.item.id, error=str(error))
+    async def archive(self, scene: Scene, text: str) -> bool:
+        """Store the log of the attempt; whether it has arrived. Until it has, the Job and its pod keep it."""
+        self._archive_answers = await self.logs.store(scene.item.id, scene.item.attempt, text)
+        return self._archive_answers
 
-    async def retire(self, job: JobFacts | None, *, ttl: int, history: History = ()) -> None:
-        """Let the cluster remove a Job `ttl` seconds after its end."""
-        if job is None or job.deleting or job.ttl == ttl:
+    async def retire(self, job: JobFacts | None, *, ttl: int | None, history: History = ()) -> None:
+        """Let the cluster remove a Job `ttl` seconds after its end; None: it stays, for its log is nowhere else yet."""
+        noted = encode(history)
+        if job is None or job.deleting or (job.ttl == ttl and job.annotations.get(HISTORY_AFTER) == noted):
             return
-        patch = {
-            "metadata": {"annotations": {HISTORY_AFTER: encode(history)}},
-            "spec": {"ttlSecondsAfterFinished": ttl},
-        }
+        patch: Manifest = {"metadata": {"annotations": {HISTORY_AFTER: noted}}}
+        if ttl is not None:
+            patch["spec"] = {"ttlSecondsAfterFinished": ttl}
         try:
             async with self.tenure.guard():
                 await self.kube.patch(JOB, self.namespace, job.name, patch)
@@ -246,9 +257,12 @@ class Attendant(ABC):
         return action.seconds
 
     async def _remove_strays(self) -> bool:
-        """Delete what a predecessor that did not know it was one has left running."""
+        """Delete what a predecessor that did not know it was one has left running.
+
+        The row's attempt moves before its Job is made: a Job of a later attempt is a successor's.
+        """
         current = self.tenure.item.attempt
-        strays = [job for job in self.own_jobs() if job.attempt != current and not job.ended and not job.deleting]
+        strays = [job for job in self.own_jobs() if job.attempt < current and not job.ended and not job.deleting]
         for job in strays:
             log.warning("deleting a stray job", job=job.name, attempt=current)
             await self.delete(job)
@@ -257,7 +271,7 @@ class Attendant(ABC):
 
     async def _creation_problem(self, job: JobFacts | None, pod: PodFacts | None) -> tuple[Obstacle, str] | None:
         """Why the Job has no pod, once it should have one. The Job itself does not say: its events do."""
-        if job is None or pod is not None or job.ended:
+        if job is None or pod is not None or job.ended or job.suspended:
             self._job_without_pod_since = None
             return None
         self._job_without_pod_since = self._job_without_pod_since or monotonic()
@@ -288,3 +302,10 @@ class Attendant(ABC):
         before = [job for job in self.own_jobs() if job.attempt < current]
         newest = max(before, key=lambda job: job.attempt, default=None)
         return decode(newest.annotations.get(HISTORY_AFTER)) if newest else ()
+
+
+def _words(ending: Ending, text: str) -> str:
+    """What the log tells of the last attempt's end."""
+    if ending is Ending.STALLED:
+        return engine_log.last_lines(text)
+    return engine_log.extract(text) if ending is Ending.CRASHED else ""

@@ -28,6 +28,7 @@ from studio.model_service.consumers.tenure import Tenure
 from studio.model_service.consumers.training_strategy import TrainingAttendant
 from studio.model_service.jobs.parts import Site
 from studio.model_service.orchestrator_client import OrchestratorClient
+from studio.model_service.presence import TELL_SECONDS
 from studio.model_service.queue import ITEM_CHANNEL, Kind, LeaseLost, Queue
 from studio.settings import DatabaseSettings, ProcessSettings, required
 from studio.waiting import wait_at_most
@@ -97,6 +98,7 @@ class Consumer:
         self._notified = asyncio.Event()
         self._stopping = False
         self._turned = time.monotonic()
+        self._told = -TELL_SECONDS
 
     @property
     def alive(self) -> bool:
@@ -121,12 +123,15 @@ class Consumer:
                 hearing.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await hearing
+                await self._say_farewell()
 
     async def _turn(self) -> None:
         self._turned = time.monotonic()
         self._notified.clear()
         try:
             lease = await self._queue.claim(self._kind, self._holder)
+            if lease is None:
+                await self._say_present()
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             log.warning("no claim: the database does not answer", error=str(error))
             await self._rest(_ERROR_PAUSE)
@@ -147,6 +152,19 @@ class Consumer:
         log.info("let go", item=lease.item.id, outcome=outcome, state=tenure.item.state, reason=tenure.item.reason)
         if outcome == "error":
             await self._rest(_ERROR_PAUSE)
+
+    async def _say_present(self) -> None:
+        """At most so often that a consumer at rest hardly writes."""
+        now = time.monotonic()
+        if now - self._told >= TELL_SECONDS:
+            await self._queue.present(self._kind, self._holder)
+            self._told = now
+
+    async def _say_farewell(self) -> None:
+        try:
+            await self._queue.absent(self._holder)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            log.warning("no farewell: the database does not answer", error=str(error))
 
     async def _attend_to(self, tenure: Tenure) -> str:
         self._work = asyncio.create_task(self._attend(tenure).attend(), name="attend")

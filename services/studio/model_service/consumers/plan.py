@@ -18,7 +18,8 @@ class Scene:
 
     `job` is the Job of the item's attempt, `job_seen` whether this consumer has seen it before, `creation_problem` why
     the Job has no pod, `model` the version of the model that the training made, `blocked_seconds` for how long the same
-    obstacle stands in the way.
+    obstacle stands in the way, `silent_seconds` for how long the engine of a training has written nothing, `progress`
+    how far it is in words.
     """
 
     item: Item
@@ -29,6 +30,8 @@ class Scene:
     creation_problem: tuple[Obstacle, str] | None = None
     model: int | None = None
     blocked_seconds: float = 0.0
+    silent_seconds: float = 0.0
+    progress: str = ""
     history: tuple[Lost, ...] = field(default=())
 
 

@@ -138,6 +138,7 @@ class JobFacts:
     complete: bool = False
     failure: str = ""
     has_pods: bool = False
+    suspended: bool = False
     ttl: int | None = None
     annotations: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -163,6 +164,7 @@ def job_facts(job: Manifest) -> JobFacts:
         complete="Complete" in conditions or "SuccessCriteriaMet" in conditions,
         failure=(failed.get("reason") or "Failed") if failed else "",
         has_pods=any(status.get(count) for count in ("active", "succeeded", "failed", "ready", "terminating")),
+        suspended=(job.get("spec") or {}).get("suspend") is True,
         ttl=(job.get("spec") or {}).get("ttlSecondsAfterFinished"),
         annotations=metadata.get("annotations") or {},
         labels=own_labels,

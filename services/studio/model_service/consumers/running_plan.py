@@ -1,4 +1,9 @@
-"""What to do next for a run. Pure."""
+"""What to do next for a run. Pure.
+
+Nothing is waited for without an end but a ready engine: a run that does not get on gives its slot back, or is replaced.
+"""
+
+from dataclasses import replace
 
 from studio.contract import labels
 from studio.contract.model_service import RunState
@@ -9,6 +14,7 @@ from studio.model_service.consumers.plan import (
     Create,
     Fail,
     Lose,
+    Requeue,
     Scene,
     Stop,
     Wait,
@@ -16,7 +22,7 @@ from studio.model_service.consumers.plan import (
     lost_to_cluster,
     paced,
 )
-from studio.model_service.consumers.pod_facts import JobFacts, PodFacts
+from studio.model_service.consumers.pod_facts import ContainerFacts, JobFacts, Obstacle, PodFacts
 from studio.model_service.consumers.training_plan import REFUSED
 from studio.model_service.jobs.run import ENGINE, HELPER
 
@@ -24,8 +30,60 @@ _HELPER_RESTARTS = 3
 _MORE_MEMORY = "the engine needs more memory than its limit allows: raise spec.running.resources.limits.memory"
 
 
-def plan_run(scene: Scene) -> Action:
-    """The next action for the scene. A run has no good end but the one that was asked for."""
+# For how many seconds one and the same thing may keep a run from being ready. A node may have to be made first; an
+# image of some GiB takes minutes to pull; an engine that does not listen in 15 min is ended by its startup probe, one
+# that does not answer at all in 2 min by its liveness probe.
+PATIENCE: dict[str, float] = {
+    Reason.CONTAINER_CONFIG_ERROR: 60.0,
+    Reason.UNSCHEDULABLE: 300.0,
+    Reason.QUOTA_EXCEEDED: 300.0,
+    Reason.POD_REFUSED: 300.0,
+    Reason.IMAGE_PULL_FAILED: 600.0,
+    Reason.STARTING: 300.0,
+    Reason.PULLING: 1800.0,
+    Reason.FETCHING: 1800.0,
+    Reason.LOADING: 1200.0,
+    Reason.NOT_ANSWERING: 180.0,
+    Reason.TERMINATING: 60.0,
+}
+
+
+def plan_run(scene: Scene, *, stood: float = 0.0) -> Action:
+    """The next action for the scene; `stood` is for how many seconds the item has had its present reason.
+
+    A run has no good end but the one that was asked for.
+    """
+    action, told = _next(scene), scene.item.reason
+    reason = _waits_for(action, told)
+    if reason not in PATIENCE:
+        return action
+    left = PATIENCE[reason] - (stood if reason == told else 0.0)
+    if left <= 0:
+        return _given_up(reason, scene.item.message, PATIENCE[reason])
+    return replace(action, seconds=min(action.seconds, left)) if isinstance(action, Wait) else action
+
+
+def _waits_for(action: Action, told: str) -> str:
+    """The reason why it is not ready yet; a Job that is not admitted is asked for again and again."""
+    if isinstance(action, Wait):
+        return action.reason
+    return told if isinstance(action, Create) and told in frozenset(Obstacle) else ""
+
+
+def _given_up(reason: str, message: str, seconds: float) -> Action:
+    """What follows when a run has stood still for too long."""
+    minutes = f"{seconds / 60:.0f} min"
+    match reason:
+        case Reason.LOADING:
+            return Lose(Ending.CRASHED, Reason.START_TIMEOUT, f"the engine was not ready within {minutes}")
+        case Reason.NOT_ANSWERING:
+            return Lose(Ending.CRASHED, Reason.NOT_ANSWERING, f"the engine has not answered for {minutes}")
+        case Reason.TERMINATING:
+            return Lose(Ending.DISRUPTED, Reason.POD_DELETED, f"{message}, and is still there after {minutes}")
+    return Requeue(reason, message)
+
+
+def _next(scene: Scene) -> Action:
     if scene.item.stop_requested:
         return Stop()
     if scene.job is None:
@@ -55,23 +113,33 @@ def _ending(job: JobFacts, pod: PodFacts | None) -> Lose | None:
 
 
 def _helper_failed(pod: PodFacts | None) -> Action | None:
-    """A native sidecar is restarted for ever by the kubelet: the Job would never end."""
+    """A native sidecar is restarted for ever by the kubelet: the Job would never end.
+
+    What keeps a helper from its work, a store or an orchestrator that is away, is no fault of the run: it is tried
+    again for ever.
+    """
     if pod is None:
         return None
     helper = pod.container(HELPER)
-    message = (helper.message if helper.exit_code is not None else helper.last_message).strip()
+    message = _last_words(helper)
     if REFUSED in (helper.exit_code, helper.last_exit_code):
         return Fail(Reason.MODEL_REFUSED, message)
     if helper.restarts >= _HELPER_RESTARTS and not helper.running:
-        return Lose(Ending.PROBLEM, Reason.HELPER_FAILED, message or "the helper of the engine does not start")
+        return Requeue(Reason.HELPER_FAILED, message or "the helper of the engine does not start")
     return None
 
 
-def _obstacle(scene: Scene) -> Wait | None:
+def _last_words(helper: ContainerFacts) -> str:
+    return (helper.message if helper.exit_code is not None else helper.last_message).strip()
+
+
+def _obstacle(scene: Scene) -> Action | None:
     if scene.pod is None:
         return Wait(*scene.creation_problem, seconds=30) if scene.creation_problem else None
     if scene.pod.obstacle is None:
         return None
+    if scene.pod.obstacle is Obstacle.IMAGE_PULL_FAILED and "InvalidImageName" in scene.pod.obstacle_message:
+        return Fail(scene.pod.obstacle, scene.pod.obstacle_message)
     return Wait(scene.pod.obstacle, scene.pod.obstacle_message)
 
 
@@ -87,6 +155,8 @@ def _progress(scene: Scene) -> Wait:  # noqa: PLR0911 - a table of stages
         return Wait(Reason.NOT_ANSWERING, "the engine does not answer for the moment")
     if pod.container(ENGINE).running:
         return Wait(Reason.LOADING, "the engine loads the model")
-    if pod.container(HELPER).running:
-        return Wait(Reason.FETCHING, "the model is downloaded and verified")
+    helper = pod.container(HELPER)
+    if helper.running or helper.restarts:
+        before = f"; it is tried again: {_last_words(helper)}" if _last_words(helper) else ""
+        return Wait(Reason.FETCHING, f"the model is downloaded and verified{before}")
     return Wait(Reason.PULLING, "images are pulled and containers started")

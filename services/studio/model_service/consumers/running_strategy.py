@@ -1,21 +1,27 @@
 """Attending a run: acts out the decisions of `running_plan`."""
 
+from dataclasses import replace
 from time import monotonic
 from typing import Any
 
 from studio.contract import labels
 from studio.contract.model_service import DesiredRunning, RunState
 from studio.contract.reasons import Reason
+from studio.model_service import engine_log
 from studio.model_service.consumers import attempts
-from studio.model_service.consumers.attempts import Again, GiveUp, History
+from studio.model_service.consumers.attempts import Again, Ending, GiveUp, History, Lost
 from studio.model_service.consumers.attendant import Attendant
-from studio.model_service.consumers.plan import Create, Fail, Lose, Scene, Stop, Wait
+from studio.model_service.consumers.plan import Create, Fail, Lose, Requeue, Scene, Stop, Wait
+from studio.model_service.consumers.pod_facts import JobFacts
 from studio.model_service.consumers.running_plan import plan_run
+from studio.model_service.items import Item
 from studio.model_service.jobs.parts import Attempt, Manifest
 from studio.model_service.jobs.run import ENGINE, run_job
 
 # Longer than the pod's grace: after it the slot is free, whatever a dead node still says about the pod.
 DRAIN_SECONDS = 60.0
+# After how many seconds a run that could not start is taken up again; twice as long each time.
+FIRST_PAUSE, LONGEST_PAUSE = 15.0, 120.0
 
 
 class RunAttendant(Attendant):
@@ -29,21 +35,25 @@ class RunAttendant(Attendant):
         super().__init__(**rest)
         self._desired = DesiredRunning.model_validate(self.tenure.item.spec)
         self._drain_until: float | None = None
+        self._standing: tuple[int, str, float] | None = None
+        # Why the attempt before was lost, in the engine's words.
+        self._before = ""
 
     async def step(self, scene: Scene) -> float | None:
         """One action of the plan."""
-        match plan_run(scene):
+        match plan_run(scene, stood=self._stood(scene.item)):
             case Wait() as action:
-                return await self.wait(action)
+                seconds = await self.wait(self._with_history(scene, action))
+                self._stood(self.tenure.item)
+                return seconds
             case Create():
                 if scene.item.state == RunState.READY:
                     await self.tenure.say(Reason.STARTING, "the Job of the run is made anew", RunState.STARTING)
                 return await self.create(scene)
             case Lose() as loss:
-                going_on = await self.lose(scene, loss, ready_seconds=_ready_seconds(scene), state=RunState.STARTING)
-                if going_on and scene.job and not scene.job.ended and not scene.job.deleting:
-                    await self.delete(scene.job)
-                return 0.0 if going_on else None
+                return await self._replace(scene, loss)
+            case Requeue() as action:
+                await self._requeue(scene, action)
             case Fail() as failure:
                 await self.fail(scene, failure)
             case Stop():
@@ -57,6 +67,51 @@ class RunAttendant(Attendant):
     def next_attempt(self, history: History) -> Again | GiveUp:
         """Paced; five fast failures are a crash loop."""
         return attempts.next_run_attempt(history)
+
+    def _stood(self, item: Item) -> float:
+        """For how many seconds the item has had its reason in this attempt, as far as this consumer has seen."""
+        if self._standing is None or self._standing[:2] != (item.attempt, item.reason):
+            self._standing = (item.attempt, item.reason, monotonic())
+        return monotonic() - self._standing[2]
+
+    def _with_history(self, scene: Scene, action: Wait) -> Wait:
+        """What happens, and while it is no better than before, why the attempt before was lost."""
+        if not self._before or RunState.READY in (action.state, scene.item.state):
+            return action
+        if scene.job is None and action.reason == scene.item.reason:
+            # The pause before this attempt: the message is that of the loss itself.
+            return action
+        return replace(action, message=f"{action.message}; attempt {scene.item.attempt - 1}: {self._before}")
+
+    async def _replace(self, scene: Scene, loss: Lose) -> float | None:
+        """The next attempt, with the engine's words about this one; or the end, which has them anyway."""
+        ready_seconds = _ready_seconds(scene)
+        goes_on = isinstance(self.next_attempt((*scene.history, Lost(loss.ending, ready_seconds))), Again)
+        if goes_on and loss.ending is Ending.CRASHED and loss.reason != Reason.OUT_OF_MEMORY:
+            words = engine_log.extract(await self.read_log(scene.pod))
+            loss = replace(loss, message="\n".join(part for part in (loss.message, words) if part))
+        self._before = loss.message
+        if not await self.lose(scene, loss, ready_seconds=ready_seconds, state=RunState.STARTING):
+            return None
+        await self._take_away(scene.job)
+        return 0.0
+
+    async def _requeue(self, scene: Scene, action: Requeue) -> None:
+        """Let others have the slot for a while. It comes back with the next attempt, for ever."""
+        await self.archive(scene, await self.read_log(scene.pod))
+        await self._take_away(scene.job)
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(scene.item.attempt - 1, 10))
+        await self.tenure.update(
+            state=RunState.QUEUED,
+            attempt=scene.item.attempt + 1,
+            reason=action.reason,
+            message=f"{action.message}; it is tried again in {pause:.0f} s",
+            retry_in=pause,
+        )
+
+    async def _take_away(self, job: JobFacts | None) -> None:
+        if job and not job.ended and not job.deleting:
+            await self.delete(job)
 
     async def _drain(self, scene: Scene) -> float | None:
         """Stopped means that the pod is gone: then the slot, and what it took of the cluster, is free."""

@@ -93,6 +93,10 @@ class Tenure:
         self.item = await self._queue.finish(self.lease, state, reason, message)
         return self.item
 
+    async def find(self, item_id: str) -> Item | None:
+        """The row of any item, held by whomever; None if there is none."""
+        return await self._queue.get(item_id)
+
     async def wait(self, seconds: float) -> None:
         """Until something changed, at most `seconds`."""
         await wait_at_most(self.wake, seconds)

@@ -1,7 +1,5 @@
 """What to do next for a training. Pure."""
 
-from datetime import timedelta
-
 from studio.contract import labels
 from studio.contract.model_service import DesiredTraining
 from studio.contract.reasons import Reason
@@ -52,7 +50,9 @@ def plan_training(scene: Scene, desired: DesiredTraining) -> Action:
         conflict(scene, labels.TRAINING)
         or lost_to_cluster(scene.job, scene.pod)
         or _ending(scene.job, scene.pod)
+        or _suspended(scene.job, desired)
         or _deadline(scene, desired)
+        or _stalled(scene, desired)
         or _obstacle(scene)
         or _progress(scene)
     )
@@ -88,11 +88,28 @@ def _engine_failed(train: ContainerFacts) -> Action:
     return Fail(Reason.INVALID_CONTENT, f"the engine ended with exit code {train.exit_code}", engine_words=True)
 
 
-def _deadline(scene: Scene, desired: DesiredTraining) -> Action | None:
-    train = scene.pod.container(TRAIN) if scene.pod else None
-    if train is None or train.started_at is None or not train.running:
+def _suspended(job: JobFacts, desired: DesiredTraining) -> Wait | None:
+    """A Job that is not admitted has no pod, or loses it: no clock of the training runs."""
+    if not job.suspended:
         return None
-    if scene.now - train.started_at < timedelta(seconds=desired.deadline_seconds):
+    queue = f"the queue {desired.queue_name} of Kueue" if desired.queue_name else "whoever suspended it"
+    return Wait(Reason.SUSPENDED, f"the Job {job.name} waits for {queue} to let it start")
+
+
+def _stalled(scene: Scene, desired: DesiredTraining) -> Lose | None:
+    if not desired.stall_seconds or scene.silent_seconds < desired.stall_seconds or not engine_trains(scene):
+        return None
+    return Lose(
+        Ending.STALLED,
+        Reason.STALLED,
+        f"the engine has written nothing for {desired.stall_seconds} s: "
+        "raise spec.training.stallSeconds if this is usual for the content",
+    )
+
+
+def _deadline(scene: Scene, desired: DesiredTraining) -> Action | None:
+    rest = deadline_in(scene, desired)
+    if rest is None or rest > 0:
         return None
     return Fail(
         Reason.DEADLINE_EXCEEDED,
@@ -125,15 +142,18 @@ def _progress(scene: Scene) -> Wait:
         container = pod.container(name)
         if container.running:
             reason, message = _DOING[name]
-            return Wait(reason, message)
+            return Wait(reason, f"{message}: {scene.progress}" if name == TRAIN and scene.progress else message)
         if container.exit_code == 0:
             break
     return Wait(Reason.PULLING, "images are pulled and containers started")
 
 
+def engine_trains(scene: Scene) -> bool:
+    """Whether the engine of the attempt is at work; what a pod that is going was last seen to do does not count."""
+    return scene.pod is not None and not scene.pod.deleting and scene.pod.container(TRAIN).running
+
+
 def deadline_in(scene: Scene, desired: DesiredTraining) -> float | None:
     """Seconds until the deadline of a training whose engine runs; None while it does not."""
-    train = scene.pod.container(TRAIN) if scene.pod else None
-    if train is None or train.started_at is None or not train.running:
-        return None
-    return desired.deadline_seconds - (scene.now - train.started_at).total_seconds()
+    started = scene.pod.container(TRAIN).started_at if scene.pod and engine_trains(scene) else None
+    return None if started is None else desired.deadline_seconds - (scene.now - started).total_seconds()

@@ -8,9 +8,10 @@ from studio.contract.model_service import DesiredTraining, TrainingState
 from studio.contract.reasons import Reason
 from studio.model_service.consumers import attempts
 from studio.model_service.consumers.attempts import Again, GiveUp, History
-from studio.model_service.consumers.attendant import SUCCESS_TTL, Attendant
+from studio.model_service.consumers.attendant import Attendant
+from studio.model_service.consumers.log_tail import LOOK_SECONDS, LogTail
 from studio.model_service.consumers.plan import Create, Fail, Lose, Requeue, Scene, Stop, Succeed, Wait
-from studio.model_service.consumers.training_plan import deadline_in, plan_training
+from studio.model_service.consumers.training_plan import deadline_in, engine_trains, plan_training
 from studio.model_service.items import stopped_state
 from studio.model_service.jobs.parts import Attempt, Manifest
 from studio.model_service.jobs.training import TRAIN, training_job
@@ -31,10 +32,15 @@ class TrainingAttendant(Attendant):
         super().__init__(**rest)
         self._queue = queue
         self._desired = DesiredTraining.model_validate(self.tenure.item.spec)
+        self._tail = LogTail(self.kube, self.namespace, TRAIN)
+        self.failure_ttl = self._desired.failed_job_seconds
 
     async def observe(self) -> Scene:
         """The scene with the training's model, read last: a Job that ended well has registered it before its end."""
         scene = await super().observe()
+        if engine_trains(scene) and scene.pod:
+            await self._tail.look(scene.pod.name)
+            scene = replace(scene, silent_seconds=self._tail.silent_seconds, progress=self._tail.progress.words)
         return replace(scene, model=await self._queue.model_of(scene.item))
 
     async def step(self, scene: Scene) -> float | None:
@@ -43,7 +49,7 @@ class TrainingAttendant(Attendant):
             case Wait() as action:
                 await self.wait(action)
                 deadline = deadline_in(scene, self._desired)
-                return action.seconds if deadline is None else min(action.seconds, max(deadline, 0.1))
+                return action.seconds if deadline is None else min(LOOK_SECONDS, max(deadline, 0.1))
             case Create():
                 return await self.create(scene)
             case Lose() as loss:
@@ -53,7 +59,7 @@ class TrainingAttendant(Attendant):
             case Requeue() as action:
                 await self._requeue(scene, action)
             case Succeed():
-                await self.retire(scene.job, ttl=SUCCESS_TTL)
+                await self.retire(scene.job, ttl=self._desired.succeeded_job_seconds)
                 await self.tenure.finish(TrainingState.SUCCEEDED, Reason.TRAINED, "")
             case Stop():
                 await self._stop(scene)

@@ -18,7 +18,7 @@ from studio.model_service.helper import trackers
 from studio.model_service.helper.archive import UnsafeArchive, digest, model_members
 from studio.model_service.helper.engine_client import EngineClient
 from studio.model_service.helper.engine_files import BadCredentials, certificates, credentials, endpoints
-from studio.model_service.helper.environment import FAILED, PATIENCE, REFUSED, HelperSettings, report_failure
+from studio.model_service.helper.environment import FAILED, REFUSED, HelperSettings, report_failure
 from studio.model_service.helper.retrying import with_fresh_tickets
 from studio.model_service.helper.transfer import TransferError, WrongDigest, download, storage_session
 from studio.model_service.jobs import scripts
@@ -34,6 +34,8 @@ _POLL_SECONDS = 1.0
 _RECHECK_SECONDS = 60.0
 # An engine that starts while its database is away keeps conversations in memory for good; later it recovers.
 _TRACKER_PATIENCE = 30.0
+# The kubelet starts this helper again, with growing pauses; but only at its end can it tell the consumer what is wrong.
+PATIENCE = 120.0
 
 
 class RunHelper:
@@ -183,7 +185,7 @@ async def main() -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with settings.orchestrator() as orchestrator, storage_session() as session:
+    async with settings.orchestrator(patience=PATIENCE) as orchestrator, storage_session() as session:
         helper = RunHelper(settings, orchestrator, session)
         runner = web.AppRunner(helper.application(), access_log=None)
         await runner.setup()

@@ -11,6 +11,10 @@ from studio.model_service.jobs.parts import Attempt, Manifest, Site
 HELPER, ENGINE = "run-helper", "engine"
 HELPER_PORT = 8090
 _GRACE_SECONDS = 30
+# Whoever ends the pod, a drained node say, requests still come until its endpoint has left the rules of all nodes. Only
+# then is the engine told to end: Sanic stops listening at once and gives requests in flight 15 s. The grace period is
+# longer than both.
+_LEAVING_SECONDS = 5
 # Rasa's default pool is 50 connections per engine; a conversation holds one for a few milliseconds.
 _SQL_POOL = {"SQL_POOL_SIZE": "5", "SQL_MAX_OVERFLOW": "10"}
 
@@ -62,6 +66,8 @@ def _engine(desired: DesiredRunning) -> Manifest:
         mounts=[{"name": "engine", "mountPath": scripts.RUN_FOLDER, "readOnly": True}],
         env={"ENGINE_PORT": str(labels.ENGINE_PORT), **_SQL_POOL},
         ports=[{"name": "http", "containerPort": labels.ENGINE_PORT}],
+        # Not by a shell, and not the `sleep` action of newer clusters. An image without `sleep` ends as it did before.
+        lifecycle={"preStop": {"exec": {"command": ["sleep", str(_LEAVING_SECONDS)]}}},
         # `GET /` answers 200 as soon as the server listens. One second, for it also holds back the pod's readiness.
         startupProbe=_probe("/", labels.ENGINE_PORT, period=1, failures=900),
         # The event loop stands still for 30 s when TensorFlow loads a model: only two minutes of silence mean death.

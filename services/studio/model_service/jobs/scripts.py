@@ -1,6 +1,7 @@
 """The shell lines that start the engine, and the files that they and the helpers share.
 
-POSIX `sh`, `cat`, `date`, `mkdir` and `tee` are all they need of an engine image, besides `rasa`.
+POSIX `sh`, `cat`, `date`, `mkdir`, `sleep` and `tee` are all they need of an engine image, besides `rasa`.
+With `stdbuf` and `tr` of the coreutils, progress bars are told while they grow.
 """
 
 WORK = "/work"
@@ -29,16 +30,19 @@ CHANNELS_FOLDER = "/etc/studio/channels"
 CHANNELS_KEY = "credentials.yml"
 CHANNELS_FILE = f"{CHANNELS_FOLDER}/{CHANNELS_KEY}"
 
+# A bar is written over itself with carriage returns, and container runtimes pass on whole lines: without line ends of
+# its own, an engine that trains would look as if it did nothing.
 # The exit code of the engine is kept through the pipe; a shell without `pipefail` would report that of tee.
 TRAIN = f"""\
 set -u
 mkdir -p "$HOME" "$MPLCONFIGDIR" "$TMPDIR"
+as_lines() {{ if command -v stdbuf > /dev/null 2>&1; then stdbuf -o0 tr '\\r' '\\n'; else cat; fi; }}
 date +%s > {STARTED_FILE}
 {{
   rasa train --config {CONFIG_FILE} --domain {DOMAIN_FOLDER} --data {DATA_FOLDER} \\
     --out {MODEL_FOLDER} --fixed-model-name model
   echo $? > {WORK}/exit-code
-}} 2>&1 | tee {TRAIN_LOG}
+}} 2>&1 | as_lines | tee {TRAIN_LOG}
 date +%s > {FINISHED_FILE}
 code=$(cat {WORK}/exit-code 2>/dev/null || echo 1)
 if [ "$code" -eq 0 ] && [ ! -f {MODEL_FILE} ]; then

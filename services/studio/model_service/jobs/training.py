@@ -12,6 +12,7 @@ STEPS = (FETCH, TRAIN, UPLOAD)
 # it counts from the creation of the Job, so it leaves a day for waiting for a node and for pulling images.
 _FORGOTTEN_SECONDS = 24 * 3600
 _GRACE_SECONDS = 10
+KUEUE_QUEUE = "kueue.x-k8s.io/queue-name"
 
 
 def training_job(desired: DesiredTraining, attempt: Attempt, site: Site, *, memory_factor: float = 1.0) -> Manifest:
@@ -36,10 +37,16 @@ def training_job(desired: DesiredTraining, attempt: Attempt, site: Site, *, memo
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": metadata,
+        "metadata": {**metadata, "labels": {**metadata["labels"], **_admission(desired)}},
         "spec": {
+            # Kueue lets it start by taking this away.
+            **({"suspend": True} if desired.queue_name else {}),
             "backoffLimit": 0,
             "activeDeadlineSeconds": desired.deadline_seconds + _FORGOTTEN_SECONDS,
             "template": {"metadata": {"labels": metadata["labels"], "annotations": annotations}, "spec": pod},
         },
     }
+
+
+def _admission(desired: DesiredTraining) -> dict[str, str]:
+    return {KUEUE_QUEUE: desired.queue_name} if desired.queue_name else {}

@@ -1,9 +1,36 @@
-"""How much of the past is kept: final items beyond the newest few go, with their audit and logs."""
+"""The past: what became of an item step by step, and how much is kept of those that have ended."""
+
+# ruff: noqa: S608 (column names are constants of this module; values are parameters)
+
+from dataclasses import dataclass, fields
+from datetime import datetime
 
 import asyncpg
 
 from studio.model_service.items import Kind
 from studio.model_service.orchestrators import garbage
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One row of the audit; without `from_state` the item was made."""
+
+    at: datetime
+    who: str
+    from_state: str | None
+    to_state: str
+    reason: str
+    message: str
+    attempt: int
+
+
+_TRANSITION = ", ".join(field.name for field in fields(Transition))
+
+
+async def transitions(conn: asyncpg.Connection, item_id: str) -> list[Transition]:
+    """All that became of an item, the oldest first."""
+    rows = await conn.fetch(f"select {_TRANSITION} from transitions where item = $1 order by seq", item_id)
+    return [Transition(**row) for row in rows]
 
 
 async def prune(conn: asyncpg.Connection, uid: str, kind: Kind, *, keep: int) -> None:

@@ -35,6 +35,7 @@ class Assistant:
     removing: bool
     delete_data: bool
     removed_at: datetime | None
+    wanted_since: datetime | None
     serving: str | None
     service_reason: str
     service_message: str
@@ -120,7 +121,10 @@ async def put_desired(conn: asyncpg.Connection, side: Side, desired: DesiredTrai
     )  # fmt: skip
     row = await conn.fetchrow(
         f"""insert into assistants (uid, name, namespace, studio, {side}) values ($1, $2, $3, $4, $5)
-            on conflict (uid) do update set {side} = excluded.{side}
+            on conflict (uid) do update set {side} = excluded.{side}, wanted_since = case
+              when coalesce(excluded.training, assistants.training) ->> 'fingerprint'
+                   is distinct from assistants.training ->> 'fingerprint' then now()
+              else assistants.wanted_since end
             returning {_ASSISTANT}""",
         desired.uid, desired.name, desired.namespace, desired.studio, wanted,
     )  # fmt: skip

@@ -1,8 +1,18 @@
 """Rows as the messages of the contract. Pure."""
 
-from studio.contract.model_service import ModelView, RunState, RunView, TrainingState, TrainingView
+from studio.contract.model_service import (
+    CacheHit,
+    ModelView,
+    RunState,
+    RunView,
+    TrainingState,
+    TrainingView,
+    TransitionView,
+)
 from studio.model_service.items import Item
+from studio.model_service.orchestrators.history import Transition
 from studio.model_service.orchestrators.registry import Assistant, Model
+from studio.model_service.orchestrators.training.estimates import Outlook
 
 
 def model_view(model: Model) -> ModelView:
@@ -18,9 +28,29 @@ def model_view(model: Model) -> ModelView:
     )
 
 
-def training_view(item: Item, *, position: int | None = None) -> TrainingView:
-    """A training; `position` counts only while it is queued."""
+def cache_hit(model: Model) -> CacheHit:
+    """The answer to a request for a model that is there."""
+    message = f"this content is trained already: it is version {model.version} of the model"
+    return CacheHit(message=message, model=model_view(model))
+
+
+def transition_view(transition: Transition) -> TransitionView:
+    """An entry of the audit."""
+    return TransitionView(
+        at=transition.at,
+        who=transition.who,
+        from_state=transition.from_state,
+        to_state=transition.to_state,
+        reason=transition.reason,
+        message=transition.message,
+        attempt=transition.attempt,
+    )
+
+
+def training_view(item: Item, outlook: Outlook | None = None) -> TrainingView:
+    """A training; `outlook` counts only while it is queued."""
     state = TrainingState(item.state)
+    ahead = outlook if state is TrainingState.QUEUED else None
     return TrainingView(
         id=item.id,
         assistant=item.assistant,
@@ -29,7 +59,10 @@ def training_view(item: Item, *, position: int | None = None) -> TrainingView:
         reason=item.reason,
         message=item.message,
         attempt=item.attempt,
-        position=position if state is TrainingState.QUEUED else None,
+        position=ahead.position if ahead else None,
+        waits_for=ahead.waits_for if ahead else "",
+        starts_in=ahead.starts_in if ahead else None,
+        priority=item.priority,
         requested_at=item.requested_at,
         started_at=item.started_at,
         finished_at=item.finished_at,

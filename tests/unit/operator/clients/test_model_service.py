@@ -81,6 +81,13 @@ async def test_put_running(client: HttpModelService, orchestrator: Orchestrator)
     assert orchestrator.seen[0][1] == "/n/s/running-orchestrator/v1/assistants/a"
 
 
+async def test_slots(client: HttpModelService, orchestrator: Orchestrator) -> None:
+    orchestrator.says(200, {"held": [{"assistant": "a", "run": "r", "model_version": "1", "state": "Ready"}]})
+    slots = await client.slots("n", "s")
+    assert ([slot.assistant for slot in slots.held], slots.waiting) == (["a"], 0)
+    assert orchestrator.seen[0][:2] == ("GET", "/n/s/running-orchestrator/v1/slots")
+
+
 async def test_put_content(client: HttpModelService, orchestrator: Orchestrator) -> None:
     orchestrator.says(204, b"")
     await client.put_content(DesiredTraining(**WHO), b"\x1f" * 2_000_000, "abc")

@@ -9,6 +9,7 @@ from tests.unit.operator.reconcile.world import IMAGES, TEAM, World
 
 from studio.contract import labels
 from studio.contract.labels import Component
+from studio.contract.model_service import HeldSlot, RunState, Slots
 from studio.kube import (
     ASSISTANT,
     CONFIGMAP,
@@ -27,7 +28,8 @@ from studio.kube import (
     Manifest,
     NotFound,
 )
-from studio_operator.ports import IdentityRefused, IdentityUnreachable, SyncReport
+from studio_operator.ports import IdentityRefused, IdentityUnreachable, SyncReport, Unreachable
+from studio_operator.runtime.keys import Key
 
 SERVICES = [
     *("training-orchestrator", "training-consumer", "running-orchestrator", "running-consumer"),
@@ -375,10 +377,22 @@ async def test_two_assistants_make_three_slots(world: World) -> None:
 async def test_a_fixed_number_may_leave_no_slot_to_spare(world: World) -> None:
     world.put(STUDIO, "studio", running={"policy": "Fixed", "consumers": 1})
     world.put_assistant("one")
+    held = HeldSlot(assistant="one", run="one-r1", model_version="1", state=RunState.READY)
+    world.model_service.held = Slots(held=[held])
     await world.settle()
     conditions = world.conditions(STUDIO, "studio")
     assert conditions["SpareSlotAvailable"] == ("False", "FixedTooSmall")
     assert conditions["Ready"] == ("True", "Ready")
+
+
+async def test_slots_nobody_can_tell_of_are_asked_about_again(world: World) -> None:
+    world.put(STUDIO, "studio")
+    await world.settle()
+    assert world.conditions(STUDIO, "studio")["SpareSlotAvailable"] == ("True", "SlotFree")
+    world.model_service.error = Unreachable("connection refused")
+    again = await world.reconciler.reconcile(Key("Studio", TEAM, "studio"))
+    assert again is not None
+    assert world.conditions(STUDIO, "studio")["SpareSlotAvailable"] == ("Unknown", "ModelServiceUnreachable")
 
 
 async def test_an_invalid_spec_is_told_with_its_path_and_changes_nothing(world: World) -> None:

@@ -178,6 +178,16 @@ async def test_change_streams_follow_ready_orchestrators(world: Any) -> None:
     assert not world.core._streams._tasks
 
 
+async def test_what_becomes_of_a_run_is_looked_at_for_the_slots_of_its_studio(world: Any) -> None:
+    world.start()
+    running = orchestrator(Component.RUNNING_ORCHESTRATOR)
+    world.core.intake.observe(DEPLOYMENT, "ADDED", world.kube.put(running))
+    assert await world.subscribed.get() == Stream("n", "studio", Component.RUNNING_ORCHESTRATOR)
+    await world.passed("studio")
+    world.changes.put_nowait("b")
+    await world.passed("b", "studio")
+
+
 def test_a_deployment_without_its_studio_is_no_orchestrator() -> None:
     core = Core(FakeKube(), WATCHED, World().subscribe)
     body = orchestrator()

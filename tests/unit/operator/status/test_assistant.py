@@ -1,6 +1,6 @@
 """The status of an Assistant from what one pass saw: design rules as a table."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from studio.contract.model_service import (
     TrainingView,
 )
 from studio_operator.status.assistant import AssistantFacts, Problem, assistant_status, only_position_moved
+from studio_operator.status.conditions import timestamp
 from studio_operator.status.health import Health
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -26,7 +27,7 @@ def model(version: str = "1") -> ModelView:
     )
 
 
-def training(state: TrainingState, reason: str = "", message: str = "", position: int | None = None) -> TrainingView:
+def training(state: TrainingState, reason: str = "", message: str = "", **more: Any) -> TrainingView:
     return TrainingView(
         id="c-t2",
         assistant="c",
@@ -34,8 +35,8 @@ def training(state: TrainingState, reason: str = "", message: str = "", position
         state=state,
         reason=reason or state.value,
         message=message,
-        position=position,
         requested_at=NOW,
+        **more,
     )
 
 
@@ -93,7 +94,47 @@ BAD = Problem("UnreadableContent", "nlu.yml is not usable YAML")
 LATER = Problem("ConfigMapMissing", "create it", waiting=True)
 SILENT = Problem("ModelServiceUnreachable", "connection refused")
 
+SILENT_ENGINE = run("2", reason="NotAnswering", message="the engine does not answer for the moment")
+
 TABLE: dict[str, tuple[AssistantFacts, dict[str, tuple[str, str] | None]]] = {
+    "the engine does not answer": (
+        facts(running=ObservedRunning(target=model("2"), serving=SILENT_ENGINE, newest=SILENT_ENGINE)),
+        {
+            "Running": ("False", "NotAnswering"),
+            "Available": ("False", "NotAnswering"),
+            "Ready": ("False", "NotAnswering"),
+            "Reconciling": ("True", "NotAnswering"),
+            "Stalled": None,
+        },
+    ),
+    "the engine does not answer while the next one loads": (
+        facts(
+            running=ObservedRunning(
+                target=model("2"),
+                serving=run("1", reason="NotAnswering"),
+                newest=run("2", RunState.STARTING, "Loading"),
+            )
+        ),
+        {"Running": ("False", "NotAnswering"), "Available": ("False", "NotAnswering")},
+    ),
+    "started by hand though nothing shall run": (
+        facts(mode="Never"),
+        {"Running": ("True", "Serving"), "Available": ANSWERS, "Ready": READY},
+    ),
+    "stopped by hand": (
+        facts(running=ObservedRunning(target=model("2"), newest=run("2", RunState.STOPPED, message="stopped by ann"))),
+        {
+            "Running": ("False", "Stopped"),
+            "Available": ("False", "Stopped"),
+            "Ready": ("False", "Stopped"),
+            "Reconciling": None,
+            "Stalled": None,
+        },
+    ),
+    "the pod of the engine is being deleted": (
+        facts(running=ObservedRunning(target=model("2"), serving=run("2", reason="Terminating"), newest=run("2"))),
+        {"Running": ("False", "Terminating"), "Available": ("False", "Terminating"), "Ready": ("False", "Terminating")},
+    ),
     "trained and served": (
         facts(),
         {"Ready": READY, "Available": ANSWERS, "Stalled": None, "Reconciling": None, "Degraded": None},
@@ -327,6 +368,9 @@ def queued(position: int | None, **changes: Any) -> AssistantFacts:
         (queued(3), False),
         (queued(None), True),
         (queued(2, message="QuotaExceeded"), False),
+        (queued(3, waits_for="it is next"), True),
+        (queued(3, starts_in=90.0), True),
+        (queued(2, waits_for="2 trainings are ahead", starts_in=90.0), True),
         (facts(training=untrained(TrainingState.RUNNING), running=NOTHING_RUNS), False),
         (facts(training=untrained(TrainingState.QUEUED, position=2), running=OLD_SERVES), False),
         (not_heard(unreachable=SILENT), False),
@@ -334,6 +378,44 @@ def queued(position: int | None, **changes: Any) -> AssistantFacts:
 )
 def test_a_place_in_the_queue_that_moved_alone_is_told_apart(seen: AssistantFacts, moved: bool) -> None:
     assert only_position_moved(seen, before=status_of(queued(3)), now=NOW) is moved
+
+
+def test_what_a_training_waits_for_and_its_start_are_told() -> None:
+    seen = queued(2, waits_for="1 training is ahead; the only consumer is busy", starts_in=130.0)
+    status = status_of(seen)
+    assert status["training"]["waitsFor"] == "1 training is ahead; the only consumer is busy"
+    assert status["training"]["estimatedStart"] == timestamp((NOW + timedelta(seconds=130)).replace(second=0))
+    (message,) = [c["message"] for c in status["conditions"] if c["type"] == "Trained"]
+    assert message == "place 2 in the queue: 1 training is ahead; the only consumer is busy"
+    assert "waitsFor" not in status_of(queued(2))["training"]
+
+
+@pytest.mark.parametrize(
+    ("passed", "starts_in", "told_anew"), [(20, 100.0, False), (20, 150.0, False), (0, 400.0, True)]
+)
+def test_a_forecast_that_is_about_right_is_not_told_anew(passed: int, starts_in: float, told_anew: bool) -> None:
+    before = status_of(queued(2, starts_in=130.0))
+    now = NOW + timedelta(seconds=passed)
+    later = assistant_status(queued(2, starts_in=starts_in), before=before, now=now)
+    assert (later != before) is told_anew
+
+
+def test_a_forecast_of_another_training_does_not_stay() -> None:
+    before = status_of(queued(2, starts_in=100.0))
+    before["training"]["id"] = "another"
+    assert (
+        status_of(queued(2, starts_in=155.0), before)["training"]["estimatedStart"]
+        != (before["training"]["estimatedStart"])
+    )
+
+
+def test_a_cache_hit_is_told() -> None:
+    seen = facts(training=TRAINED.model_copy(update={"cache_hit": True}))
+    trained = conditions_of(seen)["Trained"]
+    assert trained == ("True", "CacheHit")
+    assert conditions_of(seen)["Ready"] == ("True", "Ready")
+    (message,) = [c["message"] for c in status_of(seen)["conditions"] if c["type"] == "Trained"]
+    assert "were trained before" in message
 
 
 def test_how_to_request_a_training_is_told() -> None:

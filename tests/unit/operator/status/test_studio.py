@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from studio.contract.labels import Component
+from studio.contract.model_service import HeldSlot, RunState, Slots
 from studio_operator.status.health import Health, JobHealth
 from studio_operator.status.studio import PARTS, StudioFacts, studio_status
 
@@ -21,7 +22,9 @@ STORES = dict.fromkeys((Component.DATABASE, Component.OBJECT_STORE, Component.EV
 
 
 def facts(**changes: Any) -> StudioFacts:
-    settings: dict[str, Any] = {"assistants": 0, "slots": 1, "health": ALL, "migration": DONE} | changes
+    settings: dict[str, Any] = {
+        "assistants": 0, "slots": 1, "health": ALL, "migration": DONE, "held": Slots(),
+    } | changes  # fmt: skip
     return StudioFacts(generation=4, version="2.0.0", **settings)
 
 
@@ -31,6 +34,20 @@ def status_of(seen: StudioFacts, before: dict[str, Any] | None = None) -> dict[s
 
 def conditions_of(seen: StudioFacts, before: dict[str, Any] | None = None) -> dict[str, tuple[str, str]]:
     return {c["type"]: (c["status"], c["reason"]) for c in status_of(seen, before)["conditions"]}
+
+
+def held_by(*assistants: str, waiting: int = 0) -> Slots:
+    held = [
+        HeldSlot(assistant=name, run=f"{name}-r{number}", model_version="1", state=RunState.READY)
+        for number, name in enumerate(assistants)
+    ]
+    return Slots(held=held, waiting=waiting)
+
+
+def slots_up(count: int, desired: int | None = None) -> dict[Component, Health]:
+    wanted = desired or count
+    consumers = Health(count == wanted, available=True, desired=wanted, count=count, reason="", message="rolling")
+    return ALL | {Component.RUNNING_CONSUMER: consumers}
 
 
 TRUE = ("True", "Ready")
@@ -126,12 +143,28 @@ TABLE: dict[str, tuple[StudioFacts, dict[str, tuple[str, str] | None]]] = {
         },
     ),
     "no slot to spare by choice": (
-        facts(assistants=1, slots=1),
+        facts(assistants=1, slots=1, held=held_by("a")),
         {"Ready": TRUE, "SpareSlotAvailable": ("False", "FixedTooSmall")},
     ),
     "a slot is still coming": (
-        facts(assistants=1, slots=2, health=ALL | {Component.RUNNING_CONSUMER: ROLLING}),
+        facts(assistants=1, slots=2, health=slots_up(1, 2), held=held_by("a")),
         {"SpareSlotAvailable": ("False", "ConsumersNotReady"), "Available": ("True", "Available")},
+    ),
+    "no consumer is ready": (
+        facts(assistants=1, slots=2, health=ALL | {Component.RUNNING_CONSUMER: DOWN}),
+        {"SpareSlotAvailable": ("False", "ConsumersNotReady")},
+    ),
+    "a swap holds the spare slot": (
+        facts(assistants=1, slots=2, health=slots_up(2), held=held_by("a", "a")),
+        {"Ready": TRUE, "SpareSlotAvailable": ("False", "SlotsTaken")},
+    ),
+    "as many assistants as slots, and one does not run": (
+        facts(assistants=2, slots=2, health=slots_up(2), held=held_by("a")),
+        {"SpareSlotAvailable": ("True", "SlotFree")},
+    ),
+    "the running orchestrator does not tell": (
+        facts(assistants=1, slots=2, health=slots_up(2), held=None),
+        {"Ready": TRUE, "SpareSlotAvailable": ("Unknown", "ModelServiceUnreachable")},
     ),
 }
 
@@ -141,6 +174,15 @@ def test_conditions(case: str) -> None:
     seen, expected = TABLE[case]
     conditions = conditions_of(seen)
     assert {kind: conditions.get(kind) for kind in expected} == expected
+
+
+def test_it_says_who_holds_the_slots() -> None:
+    seen = facts(assistants=2, slots=3, health=slots_up(3), held=held_by("b", "a", "a", waiting=2))
+    [spare] = [c for c in status_of(seen)["conditions"] if c["type"] == "SpareSlotAvailable"]
+    assert spare["message"] == "no slot of 3 is free: held by a (2), b; runs that wait: 2"
+    many = facts(assistants=12, slots=13, health=slots_up(12, 13), held=held_by(*"abcdefghijkl"))
+    [spare] = [c for c in status_of(many)["conditions"] if c["type"] == "SpareSlotAvailable"]
+    assert spare["message"].endswith("held by a, b, c, d, e, f, g, h, i, j, 2 more. rolling")
 
 
 def test_the_version_is_shown_once_it_is_rolled_out() -> None:

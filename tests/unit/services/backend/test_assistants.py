@@ -19,12 +19,25 @@ async def test_a_view_tells_what_the_operator_reported(stage: Stage) -> None:
         "id": "concierge-t1-abcde",
         "state": "Succeeded",
         "position": None,
+        "waits_for": None,
+        "estimated_start": None,
         "reason": "Trained",
     }
     assert found["model"]["version"] == "1"
     assert found["urls"] == {"rest": "http://concierge.ns.svc:5005/webhooks/rest/webhook"}
     assert found["published_revision"] is None
     assert [each["type"] for each in found["conditions"]] == ["Ready", "Available"]
+
+
+async def test_a_view_tells_what_a_training_waits_for(stage: Stage) -> None:
+    waiting = {"id": "concierge-t2-abcde", "state": "Queued", "reason": "Requested", "position": 2,
+               "waitsFor": "it is next", "estimatedStart": "2026-11-21T08:01:00Z"}  # fmt: skip
+    manifest = assistant()
+    manifest["status"]["training"] = waiting
+    stage.kube.put(manifest)
+    _, found = await stage.admin("GET", "/api/v1/assistants/concierge")
+    told = {key: found["training"][key] for key in ("position", "waits_for", "estimated_start")}
+    assert told == {"position": 2, "waits_for": "it is next", "estimated_start": "2026-11-21T08:01:00Z"}
 
 
 async def test_an_assistant_without_any_status_has_a_view(stage: Stage) -> None:

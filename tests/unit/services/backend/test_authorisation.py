@@ -29,11 +29,14 @@ REQUESTS: dict[Operation, tuple[str, str, Any]] = {
     Operation.TRAININGS_READ: ("GET", "/trainings/{training}", None),
     Operation.TRAININGS_REQUEST: ("POST", "/assistants/concierge/trainings", None),
     Operation.TRAININGS_CANCEL: ("POST", "/trainings/{training}/cancel", None),
+    Operation.TRAININGS_PRIORITISE: ("POST", "/trainings/{training}/priority", {"priority": 1}),
     Operation.LOGS_READ: ("GET", "/trainings/{training}/log", None),
     Operation.MODELS_READ: ("GET", "/assistants/concierge/models", None),
     Operation.MODELS_ACTIVATE: ("POST", "/assistants/concierge/models/7/activate", None),
     Operation.MODELS_DOWNLOAD: ("GET", "/assistants/concierge/models/7/download", None),
     Operation.RUNS_READ: ("GET", "/runs", None),
+    Operation.RUNS_START: ("POST", "/assistants/concierge/run/start", None),
+    Operation.RUNS_STOP: ("POST", "/assistants/concierge/run/stop", None),
     Operation.CHAT_USE: ("POST", "/assistants/concierge/chat", {"sender": "me", "message": "hi"}),
     Operation.CONVERSATIONS_READ: ("GET", "/conversations/{conversation}", None),
     Operation.CONVERSATIONS_ANNOTATE: ("PUT", "/conversations/{conversation}/tags/x", None),
@@ -79,9 +82,10 @@ def test_the_table() -> None:
               "runs.read"}  # fmt: skip
     analyst = viewer | {"conversations.read"}
     annotator = analyst | {"conversations.annotate"}
-    designer = viewer | {"content.write", "content.publish", "trainings.request", "trainings.cancel", "chat.use"}
-    developer = designer | annotator | {"assistants.create", "assistants.delete", "models.activate", "models.download",
-                                        "dead_letters.read"}  # fmt: skip
+    designer = viewer | {"content.write", "content.publish", "trainings.request", "trainings.cancel", "runs.start",
+                         "chat.use"}  # fmt: skip
+    developer = designer | annotator | {"assistants.create", "assistants.delete", "trainings.prioritise", "runs.stop",
+                                        "models.activate", "models.download", "dead_letters.read"}  # fmt: skip
     admin = developer | {"conversations.delete", "dead_letters.replay", "audit.read"}
     wanted = dict(zip(ROLES, (viewer, analyst, annotator, designer, developer, admin), strict=True))
     assert {role.value: {each.value for each in found} for role, found in ALLOWED.items()} == wanted

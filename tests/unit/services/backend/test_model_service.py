@@ -12,9 +12,10 @@ from tests.support.serving import Client
 from tests.unit.services.backend.stage import UID, Stage, until
 
 from studio.contract import labels, names
-from studio.contract.model_service import DesiredTraining, EnginePod
+from studio.contract.model_service import DesiredRunning, DesiredTraining, EnginePod
 from studio.kube import ASSISTANT
 from studio.model_service.items import Lease
+from studio.model_service.orchestrators import registry
 from studio.model_service.queue import Queue
 
 
@@ -84,6 +85,68 @@ async def test_a_training_is_requested_seen_and_cancelled(stage: Stage) -> None:
     ]  # fmt: skip
 
 
+async def test_a_run_is_started_and_stopped_by_hand(stage: Stage) -> None:
+    path = "/api/v1/assistants/concierge/run"
+    dora, ann = stage.person("designer", subject="dora"), stage.person("developer", subject="ann")
+    assert (await dora("POST", f"{path}/start"))[0] == 404, "the orchestrator knows nothing yet"
+    await want(stage, "a")
+    status, problem = await dora("POST", f"{path}/start")
+    assert (status, "the operator has not told" in problem["detail"]) == (409, True)
+    async with stage.pool.acquire() as conn, conn.transaction():
+        desired = DesiredRunning(
+            uid=UID, name="concierge", namespace="ns", studio="studio", fingerprint=fingerprint("a"), mode="Never",
+            engine=EnginePod(image="engine:1"),
+        )  # fmt: skip
+        await registry.put_desired(conn, "running", desired)
+    await stage.admin("POST", "/api/v1/assistants/concierge/trainings")
+    await train(stage, await claim(stage), b"model")
+    status, started = await dora("POST", f"{path}/start")
+    assert (status, started["state"], started["message"]) == (200, "Queued", "started by dora"), started
+    assert (await dora("POST", f"{path}/stop"))[0] == 403
+    status, stopped = await ann("POST", f"{path}/stop")
+    assert (status, stopped["id"], stopped["state"]) == (200, started["id"], "Stopped")
+    assert stopped["message"] == "stopped by ann"
+    assert (await ann("POST", "/api/v1/assistants/nobody/run/start"))[0] == 404
+    _, log = await stage.admin("GET", "/api/v1/audit")
+    assert ("runs.stop", "done") in [(each["operation"], each["outcome"]) for each in log["items"]]
+
+
+async def test_a_training_is_moved_repeated_and_explained(stage: Stage) -> None:
+    await want(stage, "a")
+    _, made = await stage.admin("POST", "/api/v1/assistants/concierge/trainings")
+    path = f"/api/v1/trainings/{made['id']}"
+    ann = stage.person("developer", subject="ann")
+    assert (await stage.person("designer")("POST", f"{path}/priority", json={"priority": 5}))[0] == 403
+    assert (await ann("POST", f"{path}/priority", json={"priority": 5000}))[0] == 422
+    status, moved = await ann("POST", f"{path}/priority", json={"priority": 5})
+    assert (status, moved["priority"]) == (200, 5)
+    await ann("POST", f"{path}/cancel")
+    status, again = await ann("POST", f"{path}/retry")
+    assert (status, again["message"]) == (201, f"repeats {made['id']}, which ended Cancelled")
+    status, told = await stage.person("viewer")("GET", f"{path}/transitions")
+    assert status == 200
+    assert [(each["who"], each["from_state"], each["to_state"], each["reason"]) for each in told["items"]] == [
+        ("admin", None, "Queued", "Requested"),
+        ("ann", "Queued", "Queued", "Reprioritised"),
+        ("ann", "Queued", "Cancelled", "Cancelled"),
+    ]
+    status, problem = await ann("POST", f"{path}/priority", json={"priority": 1})
+    assert (status, "only what is Queued" in problem["detail"]) == (409, True)
+    _, log = await stage.admin("GET", "/api/v1/audit")
+    assert [(each["operation"], each["outcome"]) for each in log["items"]][:3] == [
+        ("trainings.prioritise", "refused: 409"), ("trainings.request", "done"), ("trainings.cancel", "done"),
+    ]  # fmt: skip
+
+
+async def test_what_is_trained_already_is_answered_with_its_model(stage: Stage) -> None:
+    await want(stage, "a")
+    _, made = await stage.admin("POST", "/api/v1/assistants/concierge/trainings")
+    await train(stage, await claim(stage), b"model")
+    for path in ("/api/v1/assistants/concierge/trainings", f"/api/v1/trainings/{made['id']}/retry"):
+        status, hit = await stage.admin("POST", path)
+        assert (status, hit["reason"], hit["model"]["version"]) == (200, "CacheHit", "1")
+
+
 async def test_lists_of_trainings_go_on_where_they_stopped(stage: Stage) -> None:
     ids = []
     for number in range(5):
@@ -107,8 +170,12 @@ async def test_foreign_trainings_do_not_exist(stage: Stage) -> None:
     await want(stage, "a")
     _, made = await stage.admin("POST", "/api/v1/assistants/concierge/trainings")
     stranger = stage.person("developer", assistants=["other"])
-    for method, path in (("GET", ""), ("POST", "/cancel"), ("GET", "/log")):
-        status, problem = await stranger(method, f"/api/v1/trainings/{made['id']}{path}")
+    for method, path in (
+        ("GET", ""), ("POST", "/cancel"), ("GET", "/log"), ("POST", "/retry"), ("POST", "/priority"),
+        ("GET", "/transitions"),
+    ):  # fmt: skip
+        body = {"priority": 1} if path == "/priority" else None
+        status, problem = await stranger(method, f"/api/v1/trainings/{made['id']}{path}", json=body)
         assert (status, problem["detail"]) == (404, f"there is no training {made['id']}")
     assert (await stranger("GET", "/api/v1/trainings"))[1]["items"] == []
     assert (await stranger("GET", "/api/v1/trainings?assistant=concierge"))[1]["items"] == []

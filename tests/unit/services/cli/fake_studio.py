@@ -48,6 +48,9 @@ class FakeStudio:
     drafts: dict[str, dict[str, str]] = field(default_factory=dict)
     revisions: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     trainings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    transitions: list[dict[str, Any]] = field(default_factory=list)
+    # The model that makes every training needless.
+    trained: dict[str, Any] | None = None
     models: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     model_bytes: bytes = b"a model"
     conversations: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -163,8 +166,14 @@ class FakeStudio:
                 return _json(202, {"name": name})
             case _, "assistants", name, "content", *rest:
                 return self._content(request, name, rest)
+            case "POST", "assistants", name, "trainings" if self.trained:
+                return _json(200, {"reason": "CacheHit", "message": "it is version 1", "model": self.trained})
             case "POST", "assistants", name, "trainings":
                 return _json(201, self.training(f"{name}-t1-abcde", name))
+            case "GET", "runs":
+                return _page([run(query.get("assistant") or "hall")], query)
+            case "POST", "assistants", name, "run", "start" | "stop" as what:
+                return _json(200, run(name, "Queued" if what == "start" else "Draining"))
             case "GET", "assistants", name, "models":
                 return _page(self.models.get(name, []), query)
             case "POST", "assistants", name, "models", version, "activate":
@@ -185,6 +194,13 @@ class FakeStudio:
             case "POST", "trainings", training, "cancel":
                 self.trainings[training]["state"] = "Cancelled"
                 return _json(200, self.trainings[training])
+            case "POST", "trainings", training, "retry":
+                return _json(201, self.training("hall-t2-abcde", self.trainings[training]["assistant"]))
+            case "POST", "trainings", training, "priority":
+                self.trainings[training]["priority"] = json.loads(request.content)["priority"]
+                return _json(200, self.trainings[training])
+            case "GET", "trainings", _, "transitions":
+                return _json(200, {"items": self.transitions, "next_cursor": None})
             case _, "conversations", *rest:
                 return self._conversations(request, rest, query)
             case "GET", "conversation-tags":
@@ -276,6 +292,12 @@ class FakeStudio:
 def model(version: str, **fields: Any) -> dict[str, Any]:
     return {"version": version, "fingerprint": "f1", "sha256": "ab" * 32, "size": 3_000_000, "trained_at": STARTED,
             "training": "hall-t1-abcde", "engine_image": "engine", "active": True, **fields}  # fmt: skip
+
+
+def run(assistant: str, state: str = "Ready") -> dict[str, Any]:
+    return {"id": f"{assistant}-r1-abcde", "assistant": assistant, "model_version": "1", "model_sha256": "ab" * 32,
+            "state": state, "reason": state, "message": "the engine answers", "attempt": 1, "serving": state == "Ready",
+            "requested_at": STARTED, "ready_at": None}  # fmt: skip
 
 
 def revision(number: int, files: dict[str, str]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 import yaml
 from tests.unit.services.cli.conftest import Run, data
-from tests.unit.services.cli.fake_studio import FakeStudio, condition, event, model, problem
+from tests.unit.services.cli.fake_studio import STARTED, FakeStudio, condition, event, model, problem
 
 
 def test_help_names_all_commands_and_the_exit_codes(run: Run) -> None:
@@ -161,6 +161,45 @@ def test_trainings_are_listed_and_cancelled(run: Run, studio: FakeStudio) -> Non
     assert "number 2 in the queue" in run("trainings", "list").stdout
     assert run("trainings", "cancel", "hall-t1-abcde").exit_code == 0
     assert studio.trainings["hall-t1-abcde"]["state"] == "Cancelled"
+
+
+def test_what_a_training_waits_for_is_listed(run: Run, studio: FakeStudio) -> None:
+    words = "1 training is ahead; the only consumer is busy"
+    studio.training("hall-t1-abcde", "hall", state="Queued", position=2, waits_for=words, starts_in=65.0)
+    listed = run("trainings", "list", "-o", "json")
+    assert (data(listed)[0]["waits_for"], data(listed)[0]["starts_in"]) == (words, 65.0)
+    assert words in run("trainings", "list").stdout
+
+
+def test_what_is_trained_already_is_said(run: Run, studio: FakeStudio) -> None:
+    studio.add("hall")
+    studio.trained = {key: value for key, value in model("1").items() if key != "active"}
+    result = run("train", "hall", "--follow")
+    assert (result.exit_code, "Nothing to train: it is version 1." in result.stderr) == (0, True)
+    assert data(run("train", "hall", "-o", "json"))["model"]["version"] == "1"
+
+
+def test_a_training_is_repeated_moved_and_explained(run: Run, studio: FakeStudio) -> None:
+    studio.training("hall-t1-abcde", "hall", state="Failed")
+    assert "hall-t2-abcde" in run("trainings", "retry", "hall-t1-abcde").stdout
+    assert run("trainings", "priority", "hall-t2-abcde", "7").exit_code == 0
+    assert run("trainings", "priority", "hall-t2-abcde", "1001").exit_code == 2
+    assert studio.trainings["hall-t2-abcde"]["priority"] == 7
+    studio.transitions.append({
+        "at": STARTED, "who": "ann", "from_state": "Running", "to_state": "Running", "reason": "Cancelled",
+        "message": "cancelled by ann", "attempt": 1,
+    })  # fmt: skip
+    assert "cancelled by ann" in run("trainings", "history", "hall-t1-abcde").stdout
+
+
+def test_runs_are_listed_started_and_stopped(run: Run, studio: FakeStudio) -> None:
+    studio.add("hall")
+    listed = run("runs", "list", "--assistant", "hall")
+    assert "hall-r1-abcde" in listed.stdout
+    assert "the engine answers" in listed.stdout
+    started = run("runs", "start", "hall")
+    assert (started.exit_code, "hall is being started: hall-r1-abcde" in started.stderr) == (0, True)
+    assert data(run("runs", "stop", "hall", "-o", "json"))["state"] == "Draining"
 
 
 def test_models_list_and_activate(run: Run, studio: FakeStudio) -> None:

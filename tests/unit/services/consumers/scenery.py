@@ -50,6 +50,7 @@ class FakeQueue:
         self.item = first
         self.model: int | None = None
         self.said: list[tuple[str, str]] = []
+        self.messages: list[str] = []
         self.down = False
         self._fence = first.fence
 
@@ -86,6 +87,7 @@ class FakeQueue:
         if state == "Queued":
             self.item = replace(self.item, holder=None)
         self.said.append((self.item.state, self.item.reason))
+        self.messages.append(self.item.message)
         return self.item
 
     async def finish(self, lease: Lease, state: str, reason: str, message: str = "") -> Item:
@@ -99,6 +101,10 @@ class FakeQueue:
     async def release(self, lease: Lease) -> None:
         if self._held(lease):
             self.item = replace(self.item, holder=None)
+
+    async def get(self, item_id: str) -> Item | None:
+        self._reach()
+        return self.item if item_id == self.item.id else None
 
     async def model_of(self, _item: Item) -> int | None:
         self._reach()

@@ -18,6 +18,7 @@ from studio.model_service.consumers.attempts import (
 )
 
 D, M, P, C = (Lost(ending) for ending in (Ending.DISRUPTED, Ending.OUT_OF_MEMORY, Ending.PROBLEM, Ending.CRASHED))
+S = Lost(Ending.STALLED)
 PROVEN = Lost(Ending.CRASHED, PROVEN_SECONDS)
 histories = st.lists(st.builds(Lost, st.sampled_from(Ending), st.sampled_from([0.0, 299.0, 300.0, 9999.0])), min_size=1)
 
@@ -33,6 +34,8 @@ histories = st.lists(st.builds(Lost, st.sampled_from(Ending), st.sampled_from([0
         ([M, D], Again(1, 1.5)),
         ([M, M], GiveUp("OutOfMemory")),
         ([M, D, M], GiveUp("OutOfMemory")),
+        ([S], Again(1)),
+        ([S, D, S], GiveUp("Stalled")),
         ([P], Again(1)),
         ([P, P], GiveUp("AttemptsExhausted")),
         ([P, D, P], GiveUp("AttemptsExhausted")),

@@ -1,6 +1,7 @@
 """Both strategies against a cluster and a queue in memory."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ from tests.unit.services.consumers.scenery import (
     ID,
     NAMESPACE,
     Stage,
+    desired,
     ended,
     foreign_job,
+    item,
     run_pod,
     running,
     training_pod,
@@ -22,7 +25,7 @@ from tests.unit.services.consumers.scenery import (
 from studio.contract import labels
 from studio.kube import Forbidden, Invalid, KubeError, Unavailable
 from studio.kube.kinds import EVENT, JOB, POD
-from studio.model_service.consumers import attempts, attendant, training_strategy
+from studio.model_service.consumers import attempts, attendant, log_tail, training_strategy
 from studio.model_service.items import LeaseLost
 from studio.model_service.jobs.resources import in_bytes
 
@@ -281,6 +284,168 @@ async def test_a_strays_job_is_deleted() -> None:
         await until(lambda: not stage.job(2))
         await until(lambda: stage.queue.item.reason == "Starting")
     assert stage.job(3)
+
+
+async def test_a_stale_holder_leaves_the_jobs_of_its_successor() -> None:
+    stage = Stage(attempt=2)
+    async with stage.play():
+        await until(stage.job)
+    newer = {**stage.job(), "metadata": {**stage.job()["metadata"], "name": stage.job_name(3), "uid": "newer"}}
+    newer["metadata"]["labels"] = {**newer["metadata"]["labels"], labels.ATTEMPT: "3"}
+    stage.kube.put(newer)
+    async with stage.play():
+        stage.pod(training_pod(running("fetch")))
+        await until(lambda: stage.queue.item.reason == "Fetching")
+    assert stage.job(3)
+
+
+async def test_the_first_job_is_created_without_a_look_at_the_cluster() -> None:
+    stage = Stage()
+    for verb in ("list", "watch"):
+        stage.kube.fail(Unavailable(503, "x", "away"), verb=verb, times=1000)
+    async with stage.play():
+        await until(stage.job)
+    assert [request.verb for request in stage.kube.requests][:1] == ["create"]
+
+
+@pytest.mark.parametrize("changes", [{"attempt": 2}, {"reason": "Training"}], ids=["not the first", "adopted"])
+async def test_what_somebody_may_have_begun_is_looked_at_first(changes: dict[str, Any]) -> None:
+    stage = Stage(**changes)
+    async with stage.play():
+        await until(stage.job)
+    assert [request.verb for request in stage.kube.requests].index("create") >= 2
+
+
+async def test_a_first_job_that_is_there_already_is_taken_over() -> None:
+    stage = Stage()
+    async with stage.play():
+        await until(stage.job)
+    uid = stage.job()["metadata"]["uid"]
+    stage.queue.steal()
+    stage.queue.item = replace(stage.queue.item, reason="Claimed")
+    async with stage.play():
+        await until(stage.job)
+        stage.pod(training_pod(running("fetch")))
+        await until(lambda: stage.queue.item.reason == "Fetching")
+    assert [job["metadata"]["uid"] for job in stage.jobs()] == [uid]
+
+
+async def _fail_without_archive(stage: Stage) -> None:
+    stage.orchestrator.down = True
+    async with stage.play() as work:
+        await until(stage.job)
+        stage.log("train", "\x1b[91mInvalidRule: no\x1b[0m\n")
+        stage.pod(training_pod(ended("train", 1), phase="Failed"))
+        stage.end_job(complete=False)
+        await asyncio.wait_for(work, 10)
+
+
+async def test_a_job_stays_until_its_log_is_archived() -> None:
+    stage = Stage()
+    await _fail_without_archive(stage)
+    assert "ttlSecondsAfterFinished" not in stage.job()["spec"]
+    stage.orchestrator.down = False
+    logs = stage.attendant(stage.tenure).logs  # type: ignore[arg-type]
+    for _ in range(2):
+        await logs.tidy(labels.TRAINING, "studio", find=stage.queue.get, ttl=77)
+    assert list(stage.orchestrator.logs.values()) == ["InvalidRule: no\n"]
+    assert stage.job()["spec"]["ttlSecondsAfterFinished"] == 77
+
+
+@pytest.mark.parametrize("trouble", ["archive", "list", "patch", "database"])
+async def test_what_cannot_be_tidied_is_left_for_another_time(trouble: str) -> None:
+    stage = Stage()
+    await _fail_without_archive(stage)
+    stage.orchestrator.down = trouble == "archive"
+    stage.queue.down = trouble == "database"
+    stage.kube.fail(Unavailable(503, "x", "away"), verb=trouble)
+    logs = stage.attendant(stage.tenure).logs  # type: ignore[arg-type]
+    await logs.tidy(labels.TRAINING, "studio", find=stage.queue.get, ttl=77)
+    assert "ttlSecondsAfterFinished" not in stage.job()["spec"]
+
+
+async def test_the_end_of_a_training_tidies_what_another_one_left() -> None:
+    stage = Stage()
+    await _fail_without_archive(stage)
+    stage.orchestrator.down = False
+    left = stage.queue.item
+    stage.queue.item = item(id="kiosk-t2-fghij")
+    find = stage.queue.get
+    stage.queue.get = lambda name: find(name) if name != left.id else asyncio.sleep(0, left)  # type: ignore[method-assign]
+    async with stage.play() as work:
+        await until(stage.job)
+        stage.queue.model = 1
+        stage.end_job(complete=True)
+        await asyncio.wait_for(work, 10)
+    assert {job["metadata"]["name"]: job["spec"]["ttlSecondsAfterFinished"] for job in stage.jobs()} == {
+        f"{left.id}-1": 3600,
+        "kiosk-t2-fghij-1": 60,
+    }
+
+
+async def test_a_job_that_somebody_attends_is_not_tidied() -> None:
+    stage = Stage()
+    async with stage.play():
+        await until(stage.job)
+    stage.end_job(complete=False)
+    logs = stage.attendant(stage.tenure).logs  # type: ignore[arg-type]
+    await logs.tidy(labels.TRAINING, "studio", find=stage.queue.get, ttl=77)
+    await logs.tidy(labels.TRAINING, "other", find=stage.queue.get, ttl=77)
+    assert "ttlSecondsAfterFinished" not in stage.job()["spec"]
+
+
+async def test_jobs_stay_as_long_as_the_studio_wants() -> None:
+    spec = desired("training", succeeded_job_seconds=5).model_dump(mode="json")
+    stage = Stage(spec=spec)
+    async with stage.play() as work:
+        await until(stage.job)
+        stage.queue.model = 1
+        stage.end_job(complete=True)
+        await asyncio.wait_for(work, 10)
+    assert stage.job()["spec"]["ttlSecondsAfterFinished"] == 5
+
+
+async def test_an_engine_that_falls_silent_is_started_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_strategy, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(log_tail, "LOOK_SECONDS", 0.0)
+    stage = Stage(spec=desired("training", stall_seconds=1).model_dump(mode="json"))
+    async with stage.play() as work:
+        for attempt in (1, 2):
+            await until(lambda attempt=attempt: stage.job(attempt))
+            stage.log("train", f"the last words of {attempt}\n", attempt)
+            stage.pod(training_pod(ended("fetch", 0), running("train", datetime.now(UTC))), attempt=attempt)
+            await until(lambda attempt=attempt: not stage.job(attempt))
+        await asyncio.wait_for(work, 10)
+    first = next(message for message in stage.queue.messages if "attempt 2 follows" in message)
+    assert first.startswith("the engine has written nothing for 1 s")
+    assert first.endswith("\nthe last words of 1")
+    assert (stage.queue.item.state, stage.queue.item.reason) == ("Failed", "Stalled")
+    assert stage.queue.item.message.endswith("\nthe last words of 2")
+
+
+async def test_how_far_the_engine_is_can_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_strategy, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(log_tail, "LOOK_SECONDS", 0.0)
+    stage = Stage()
+    log = "Starting to train component 'DIETClassifier'.\n"
+    async with stage.play():
+        await until(stage.job)
+        stage.log("train", log)
+        stage.pod(training_pod(ended("fetch", 0), running("train", datetime.now(UTC))))
+        for percent, told in ((11, 10), (13, 10), (52, 50)):
+            log += f"Epochs:  {percent}%|█▏   | {percent}/100 [00:03<00:26, 4.0it/s]\n"
+            stage.log("train", log)
+            await until(lambda told=told: stage.queue.item.message.endswith(f"DIETClassifier, {told} %"))
+    assert len([message for message in stage.queue.messages if "%" in message]) == 2
+
+
+async def test_a_job_that_kueue_has_not_admitted_is_waited_for() -> None:
+    stage = Stage(spec=desired("training", queue_name="batch").model_dump(mode="json"))
+    async with stage.play():
+        await until(lambda: stage.queue.item.reason == "Suspended")
+        stage.kube.put({**stage.job(), "spec": {**stage.job()["spec"], "suspend": False}})
+        stage.pod(training_pod(running("fetch")))
+        await until(lambda: stage.queue.item.reason == "Fetching")
 
 
 async def test_an_archive_that_is_away_does_not_hold_the_training_up() -> None:

@@ -11,6 +11,7 @@ from tests.unit.services.consumers.scenery import ID, NAMESPACE, UID, Stage, des
 
 from studio.db import pool
 from studio.kube.kinds import JOB
+from studio.model_service import presence
 from studio.model_service import queue as q
 from studio.model_service.consumers.attendant import Attendant
 from studio.model_service.consumers.consumer import Consumer, ConsumerSettings, application
@@ -77,6 +78,20 @@ async def test_claim_attend_release_adopt_and_stop(queue: Queue, studio_pool: as
     second.stop()
     await asyncio.wait_for(running, 10)
     assert (item.state, item.reason) == ("Cancelled", "Cancelled")
+
+
+async def test_an_idle_consumer_says_that_it_is_there_and_rarely_so(queue: Queue, studio_pool: asyncpg.Pool) -> None:
+    consumer = Consumer("training", queue, "first", lambda _: pytest.fail("there is nothing"), idle_seconds=0.01)
+    running = asyncio.create_task(consumer.run())
+    while await presence.alive(studio_pool, "training") == 0:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    told = await studio_pool.fetchval("select seen_at from consumers")
+    turns = consumer._turned
+    await until(lambda: consumer._turned > turns)
+    assert await studio_pool.fetchval("select seen_at from consumers") == told
+    consumer.stop()
+    await asyncio.wait_for(running, 10)
+    assert await presence.alive(studio_pool, "training") == 0
 
 
 def test_settings() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio.model_service.engine_log import clean, extract
+from studio.model_service.engine_log import Progress, clean, extract, last_lines, progress
 
 LOGS = Path(__file__).parents[3] / "data" / "engine_logs"
 TELLING = {
@@ -75,3 +75,40 @@ def test_other_ends(log: str, words: str) -> None:
 def test_any_log_gives_words_within_the_limit(log: str, limit: int) -> None:
     assert len(extract(log, limit=limit)) <= limit
     assert clean(clean(log)) == clean(log)
+
+
+_STARTED = "2026-11-21 02:23:19 INFO     rasa.engine.training.hooks  - Starting to train component 'DIETClassifier'."
+_FINISHED = _STARTED.replace("Starting to train", "Finished training")
+
+
+@pytest.mark.parametrize(
+    ("tail", "before", "words"),
+    [
+        ("", "", ""),
+        (_STARTED, "RulePolicy", "DIETClassifier"),
+        (f"{_STARTED}\nEpochs:   0%|          | 0/100 [00:00<?, ?it/s]", "", "DIETClassifier, 0 %"),
+        ("Epochs:  41%|█▏ | 41/100 [00:03<00:26]\rEpochs:  43%|█▏ | 43/100 [00:03<00:26]", "X", "X, 40 %"),
+        (f"{_STARTED}\nEpochs: 100%|██| 100/100 [00:03<00:00]\n{_FINISHED}", "", ""),
+        ("Processed rules:  50%|█████     | 1/2 [00:00<?, ?it/s]", "RulePolicy", "RulePolicy"),
+    ],
+)
+def test_progress(tail: str, before: str, words: str) -> None:
+    assert progress(tail, Progress(before)).words == words
+
+
+def test_progress_of_real_output() -> None:
+    lines = (LOGS / "ok.log").read_text().splitlines()
+    seen = [progress("\n".join(lines[:number])).component for number in range(len(lines))]
+    assert list(dict.fromkeys(filter(None, seen))) == [
+        "CountVectorsFeaturizer",
+        "LogisticRegressionClassifier",
+        "RulePolicy",
+    ]
+
+
+def test_a_bar_leaves_no_empty_line() -> None:
+    assert clean("before\n\nEpochs:  12%|█▏        | 12/100 [00:03<00:26]\nafter\n") == "before\nafter\n"
+
+
+def test_the_last_lines_are_the_end_of_what_a_person_sees() -> None:
+    assert last_lines("\n".join("abcdefg") + "\nEpochs:  12%|█▏   | 12/100 [00:03<00:26]\r") == "c\nd\ne\nf\ng"

@@ -59,7 +59,7 @@ async def test_once_twice_and_at_once(server: postgres.Server, tmp_path: Path) -
     await asyncio.gather(*(migrate.migrate(settings) for _ in range(3)))
     await migrate.migrate(settings)
     studio = settings.database
-    assert await logged_in(studio, "select version_num from alembic_version") == "0004"
+    assert await logged_in(studio, "select version_num from alembic_version") == "0005"
     assert await logged_in(studio, "select count(*) from items") == 0
     trackers = studio.login(name="trackers", user="trackers", password_file=tmp_path / "trackers")
     assert await logged_in(trackers, "select rolcreaterole from pg_roles where rolname = current_user")

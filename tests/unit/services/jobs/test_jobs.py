@@ -15,7 +15,7 @@ from studio.contract.model_service import DesiredRunning, DesiredTraining, Engin
 from studio.model_service.jobs import resources
 from studio.model_service.jobs.parts import Attempt, Site
 from studio.model_service.jobs.run import run_job
-from studio.model_service.jobs.training import training_job
+from studio.model_service.jobs.training import KUEUE_QUEUE, training_job
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "jobs"
 UID = "6f0c1b52-6a3f-4a54-9a37-0f8f0d1f2a3b"
@@ -47,6 +47,9 @@ JOBS: dict[str, Any] = {
         Attempt("kiosk-t2-abcde", 2, 9, '[["OutOfMemory", 0]]'),
         SITE,
         memory_factor=1.5,
+    ),
+    "training-queued-by-kueue": training_job(
+        DesiredTraining(**WHO, engine=PLAIN, queue_name="batch"), Attempt("kiosk-t3-abcde", 1, 12), SITE
     ),
     "run-plain": run_job(DesiredRunning(**WHO, engine=PLAIN), Attempt("kiosk-r1-abcde", 1, 8), SITE),
     "run-rich": run_job(
@@ -117,7 +120,9 @@ class TestPolicy:
         assert owner["controller"] is owner["blockOwnerDeletion"] is False
 
     def test_pod_carries_the_labels_of_the_job(self, job: Any) -> None:
-        assert job["spec"]["template"]["metadata"]["labels"] == job["metadata"]["labels"]
+        # Kueue's label would put the pod in its queue, too.
+        own = {key: value for key, value in job["metadata"]["labels"].items() if key != KUEUE_QUEUE}
+        assert job["spec"]["template"]["metadata"]["labels"] == own
         assert job["metadata"]["labels"][labels.MANAGED_BY] == labels.MANAGED_BY_MODEL_SERVICE
         assert all(len(value) <= 63 for value in job["metadata"]["labels"].values())
 
@@ -171,3 +176,12 @@ def test_more_memory_is_more(amount: int, suffix: str) -> None:
 @pytest.mark.parametrize("job", JOBS.values(), ids=JOBS)
 def test_kubernetes_knows_every_field(job: Any) -> None:
     kubernetes_validate.validate(job, "1.34", strict=True)
+
+
+def test_only_a_job_with_a_queue_waits_for_kueue() -> None:
+    queued, plain = JOBS["training-queued-by-kueue"], JOBS["training-plain"]
+    assert queued["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "batch"
+    assert queued["spec"]["suspend"] is True
+    assert "kueue.x-k8s.io/queue-name" not in queued["spec"]["template"]["metadata"]["labels"]
+    assert "suspend" not in plain["spec"]
+    assert not any(label.startswith("kueue") for label in plain["metadata"]["labels"])

@@ -43,6 +43,15 @@ def test_train_keeps_the_exit_code_and_the_log(tmp_path: Path, code: int) -> Non
     assert int((tmp_path / "work/started").read_text()) <= int((tmp_path / "work/finished").read_text())
 
 
+def test_a_bar_is_told_while_it_grows(tmp_path: Path) -> None:
+    rasa = r"""printf '\rEpochs: 10%%' ; printf '\rEpochs: 20%%'; while [ ! -f $OUT.go ]; do sleep 0.01; done"""
+    process = _run(tmp_path, scripts.TRAIN, rasa)
+    assert process.stdout is not None
+    assert [process.stdout.readline() for _ in range(2)] == ["\n", "Epochs: 10%\n"]
+    (tmp_path / "work/model.go").touch()
+    process.communicate(timeout=20)
+
+
 def test_train_without_a_model_is_a_failure(tmp_path: Path) -> None:
     process = _run(tmp_path, scripts.TRAIN, "exit 0")
     output, _ = process.communicate(timeout=20)

@@ -20,8 +20,10 @@ from studio.model_service.orchestrators import registry
 from studio.model_service.orchestrators.orchestrator import Background
 from studio.model_service.orchestrators.running.front import Front, Overtaken
 from studio.model_service.orchestrators.running.loop import Loop
+from studio.model_service.orchestrators.running.plan import SETTLING_SECONDS
 from studio.model_service.orchestrators.running.process import build, reconciling
 from studio.model_service.orchestrators.running.reconciler import Reconciler
+from studio.model_service.orchestrators.running.service_object import SINCE
 from studio.model_service.queue import CHANGES_CHANNEL, Lease
 from studio.settings import EngineEventsSettings, EventBrokerSettings
 
@@ -103,6 +105,13 @@ def served(kube: FakeKube) -> str:
     return str(service(kube)["spec"]["selector"][labels.RUN])
 
 
+def age_the_flip(kube: FakeKube) -> None:
+    """As if the Service had been flipped long ago."""
+    body = service(kube)
+    body["metadata"]["annotations"][SINCE] = "2026-01-01T00:00:00.000+00:00"
+    kube.put(body)
+
+
 async def test_the_first_run(studio: World, kube: FakeKube, reconciler: Reconciler) -> None:
     observed = await put(studio)
     assert [key for key, value in observed.items() if value] == []
@@ -171,6 +180,13 @@ async def test_swap(studio: World, kube: FakeKube, reconciler: Reconciler) -> No
     assert new.item.model_version == 2
     await reconciler.reconcile(UID)
     assert served(kube) == new.item.id
+    # Requests may still come to the old one: some nodes do not know yet.
+    fresh = await studio.queue.heartbeat(old)
+    assert fresh is not None
+    assert not fresh.stop_requested
+    assert 0 < (await reconciler.reconcile(UID) or 0) <= SETTLING_SECONDS
+    age_the_flip(kube)
+    assert await reconciler.reconcile(UID) is None
     fresh = await studio.queue.heartbeat(old)
     assert fresh is not None
     assert (fresh.stop_requested, fresh.stop_reason) == (True, "Replaced")
@@ -267,11 +283,13 @@ async def test_a_slower_pass_cannot_flip_back(studio: World, kube: FakeKube, rec
 
         slow, fast = [int(await conn.fetchval("select nextval('fence')")) for _ in range(2)]
         before = await front.ensure(assistant, fence=slow, highest=highest)
-        await front.point(assistant, await front.ensure(assistant, fence=fast, highest=highest), "new", fence=fast)
+        sight = await front.ensure(assistant, fence=fast, highest=highest)
+        await front.point(assistant, sight, "new", fence=fast, since=None)
         with pytest.raises(Overtaken):  # by the resource version
-            await front.point(assistant, before, "old", fence=slow)
+            await front.point(assistant, before, "old", fence=slow, since=None)
+        sight = await front.ensure(assistant, fence=slow, highest=highest)
         with pytest.raises(Overtaken, match="fence"):  # and by the fence
-            await front.point(assistant, await front.ensure(assistant, fence=slow, highest=highest), "old", fence=slow)
+            await front.point(assistant, sight, "old", fence=slow, since=None)
     assert served(kube) == "new"
 
 
@@ -435,6 +453,113 @@ async def test_the_loop_follows_changes_and_survives_faults(
         async with studio.made.listener(CHANGES_CHANNEL) as changed:
             while served(kube) != lease.item.id:
                 await changed.wait(0.1)
+
+
+async def test_a_stop_by_hand_lasts_until_a_start(studio: World, reconciler: Reconciler) -> None:
+    assert (await studio.operator("POST", f"{PATH}/run/stop"))[0] == 404
+    await put(studio)
+    assert (await studio.operator("POST", f"{PATH}/run/start"))[0] == 409, "no model yet"
+    assert (await studio.operator("POST", f"{PATH}/run/stop"))[0] == 409, "nothing runs"
+    await add_model(studio, 1)
+    await reconciler.reconcile(UID)
+    lease = await make_ready(studio, "c0")
+    await reconciler.reconcile(UID)
+    for _ in range(2):
+        status, run = await studio.operator("POST", f"{PATH}/run/stop", json={"who": "ann"})
+        assert (status, run["id"]) == (200, lease.item.id)
+    fresh = await studio.queue.heartbeat(lease)
+    assert fresh is not None
+    assert (fresh.stop_requested, fresh.stop_reason) == (True, "Stopped")
+    await reconciler.reconcile(UID)
+    await studio.queue.finish(lease, "Stopped", "Stopped", "stopped by ann")
+    await reconciler.reconcile(UID)
+    assert await studio.queue.claim("run", "c1") is None
+    newest = (await put(studio))["newest"]
+    assert (newest["reason"], newest["message"]) == ("Stopped", "stopped by ann")
+    started = [await studio.operator("POST", f"{PATH}/run/start", json={"who": "bob"}) for _ in range(2)]
+    assert {status for status, _ in started} == {200}
+    assert {run["id"] for _, run in started} == {started[0][1]["id"]} != {lease.item.id}
+    await reconciler.reconcile(UID)
+    again = await make_ready(studio, "c1")
+    assert again.item.id == started[0][1]["id"]
+    assert (await put(studio))["newest"]["id"] == again.item.id
+
+
+async def test_another_model_runs_after_a_stop_by_hand(studio: World, reconciler: Reconciler) -> None:
+    await put(studio)
+    await add_model(studio, 1)
+    await reconciler.reconcile(UID)
+    await studio.operator("POST", f"{PATH}/run/stop")
+    await reconciler.reconcile(UID)
+    assert await studio.queue.claim("run", "c0") is None
+    await add_model(studio, 2, "b")
+    await put(studio, content="b")
+    await reconciler.reconcile(UID)
+    lease = await studio.queue.claim("run", "c0")
+    assert lease is not None
+    assert lease.item.model_version == 2
+
+
+async def test_a_start_by_hand_runs_what_shall_never_run_until_its_model_changes(
+    studio: World, kube: FakeKube, reconciler: Reconciler
+) -> None:
+    await put(studio, mode="Never")
+    await add_model(studio, 1)
+    await reconciler.reconcile(UID)
+    status, run = await studio.operator("POST", f"{PATH}/run/start", json={"who": "ann"})
+    assert (status, run["message"]) == (200, "started by ann")
+    await reconciler.reconcile(UID)
+    lease = await make_ready(studio, "c0")
+    await reconciler.reconcile(UID)
+    assert served(kube) == lease.item.id == run["id"]
+    assert (await put(studio, mode="Never"))["serving"]["id"] == run["id"]
+    await add_model(studio, 2, "b")
+    await put(studio, mode="Never", content="b")
+    await reconciler.reconcile(UID)
+    fresh = await studio.queue.heartbeat(lease)
+    assert fresh is not None
+    assert fresh.stop_reason == "Halted"
+
+
+async def test_a_paused_assistant_is_not_started_by_hand(studio: World) -> None:
+    await put(studio, paused=True)
+    await add_model(studio, 1)
+    status, problem = await studio.operator("POST", f"{PATH}/run/start")
+    assert (status, "spec.paused" in problem["detail"]) == (409, True)
+
+
+async def test_slots_tell_what_they_hold(studio: World, reconciler: Reconciler) -> None:
+    assert await studio.operator("GET", "/v1/slots") == (200, {"held": [], "waiting": 0})
+    await put(studio)
+    await add_model(studio, 1)
+    await reconciler.reconcile(UID)
+    assert await studio.operator("GET", "/v1/slots") == (200, {"held": [], "waiting": 1})
+    lease = await make_ready(studio, "c0")
+    held = {"assistant": "concierge", "run": lease.item.id, "model_version": "1", "state": "Ready"}
+    assert await studio.operator("GET", "/v1/slots") == (200, {"held": [held], "waiting": 0})
+    await studio.queue.release(lease)
+    assert (await studio.operator("GET", "/v1/slots"))[1]["held"] == [held], "somebody adopts it"
+    lease = await make_ready(studio, "c1")
+    await studio.queue.finish(lease, "Stopped", "Replaced")
+    assert (await studio.operator("GET", "/v1/slots"))[1]["held"] == []
+    assert (await studio.consumer("running-consumer")("GET", "/v1/slots"))[0] == 403
+
+
+async def test_the_loop_looks_again_when_a_pass_asks_for_it() -> None:
+    passes: asyncio.Queue[str] = asyncio.Queue()
+
+    async def reconcile(uid: str) -> float | None:
+        passes.put_nowait(uid)
+        return 0.01 if passes.qsize() < 2 else None
+
+    async def uids_of(_name: str | None) -> list[str]:
+        return []
+
+    loop = Loop(reconcile, uids_of=uids_of)
+    loop.add(UID)
+    async with Background() as background, asyncio.timeout(10):
+        background.run("worker", loop.work)
+        assert [await passes.get(), await passes.get()] == [UID, UID]
 
 
 async def test_bad_wishes(studio: World, studio_pool: asyncpg.Pool) -> None:

@@ -1,6 +1,7 @@
 """The decision about runs: a table, and properties over random histories."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from studio.model_service.orchestrators.running.plan import (
     Stop,
     Wanted,
     plan,
+    settling_for,
     specification,
     target,
     wanted_of,
@@ -25,8 +27,8 @@ from studio.model_service.orchestrators.running.plan import (
 V1, V2 = Wanted(1, "d"), Wanted(2, "d")
 
 
-def run(order: int, version: int = 1, state: str = "Ready", *, stopping: bool = False, blocking: bool = False) -> Run:
-    return Run(f"r{order}", order, version, "d", state, stopping, blocking)
+def run(order: int, version: int = 1, state: str = "Ready", **more: bool) -> Run:
+    return Run(f"r{order}", order, version, "d", state, **more)
 
 
 TABLE = [
@@ -66,6 +68,8 @@ TABLE = [
         None,
         [Stop("r1", "Replaced")],
     ),
+    ("serving one silent, another answers", V2, [run(1), run(2, 2, silent=True)], "r2", [Flip("r1")]),
+    ("serving one silent, nothing else", V1, [run(1, silent=True)], "r1", []),
     ("rollback", V1, [run(1, state="Stopped"), run(2, 2)], "r2", [Start(V1)]),
     ("serving one is being stopped", V1, [run(1, stopping=True)], "r1", [Start(V1)]),
 ]
@@ -76,6 +80,27 @@ TABLE = [
 )
 def test_table(wanted: Wanted | None, runs: list[Run], serving: str | None, expected: list[object]) -> None:
     assert plan(wanted, runs, serving) == expected
+
+
+def test_what_answers_is_kept_until_a_flip_has_settled() -> None:
+    runs = [run(1), run(2, 2), run(3, 1, "Starting"), run(4, 1, silent=True)]
+    assert plan(V2, runs, "r2", settling=True) == [Stop("r3", "Replaced"), Stop("r4", "Replaced")]
+    assert plan(V2, runs, "r2") == [Stop("r1", "Replaced"), Stop("r3", "Replaced"), Stop("r4", "Replaced")]
+
+
+@pytest.mark.parametrize(("ago", "left"), [(0, 10), (4, 6), (10, 0), (3600, 0), (-5, 0)])
+def test_a_flip_settles_by_the_time_on_the_service(ago: float, left: float) -> None:
+    now = datetime(2026, 11, 21, tzinfo=UTC)
+    assert settling_for(now - timedelta(seconds=ago), now) == left
+    assert settling_for(None, now) == 0
+
+
+def test_what_a_person_started_runs_though_nothing_shall_run() -> None:
+    mine = run(2, by_hand=True)
+    assert plan(V1, [run(1), mine], "r1", halted=True) == [Flip("r2")]
+    assert plan(V1, [run(1), mine], "r2", halted=True) == [Stop("r1", "Replaced")]
+    assert plan(V1, [mine], "r2", halted=True) == []
+    assert plan(V2, [mine], "r2", halted=True) == [Stop("r2", "Halted")], "its model is no longer the wanted one"
 
 
 def test_halted_stops_everything_once() -> None:
@@ -132,12 +157,14 @@ class Runs(RuleBasedStateMachine):
         self.serving: str | None = None
         self.wanted: Wanted | None = None
         self.halted = False
+        self.settling = False
 
     def set(self, run_id: str, **changes: object) -> None:
         self.runs[run_id] = replace(self.runs[run_id], **changes)  # type: ignore[arg-type]
 
     def act(self) -> bool:
-        actions = plan(self.wanted, list(self.runs.values()), self.serving, halted=self.halted)
+        runs = list(self.runs.values())
+        actions = plan(self.wanted, runs, self.serving, halted=self.halted, settling=self.settling)
         assert sum(isinstance(action, Flip) for action in actions) <= 1
         flipped = False
         for action in actions:
@@ -149,10 +176,11 @@ class Runs(RuleBasedStateMachine):
                     assert self.runs[run_id].ready
                     assert not self.runs[run_id].stopping
                     self.serving = run_id
-                    flipped = True
+                    self.settling = flipped = True
         for action in actions:
             if isinstance(action, Stop) and not flipped:
                 assert self.halted or action.run != self.serving
+                assert self.halted or not (self.settling and self.runs[action.run].ready)
                 queued = self.runs[action.run].state == "Queued"
                 self.set(action.run, **({"state": "Stopped"} if queued else {"stopping": True}))
         return bool(actions)
@@ -176,17 +204,23 @@ class Runs(RuleBasedStateMachine):
             assert after.ready
             assert not after.stopping
 
+    @rule()
+    def time_passes(self) -> None:
+        self.settling = False
+
     @precondition(lambda self: self.runs)
-    @rule(data=st.data(), event=st.sampled_from(["ready", "crash", "fail", "stopped"]))
+    @rule(data=st.data(), event=st.sampled_from(["ready", "silent", "crash", "fail", "stopped"]))
     def happen(self, data: st.DataObject, event: str) -> None:
         run_id = data.draw(st.sampled_from(sorted(self.runs)))
         run_now = self.runs[run_id]
         if run_now.state in ("Stopped", "Failed"):
             return
         if event == "ready" and not run_now.stopping:
-            self.set(run_id, state="Ready")
+            self.set(run_id, state="Ready", silent=False)
+        elif event == "silent":
+            self.set(run_id, silent=True)
         elif event == "crash":
-            self.set(run_id, state="Starting")
+            self.set(run_id, state="Starting", silent=False)
         elif event == "fail":
             self.set(run_id, state="Failed", blocking=data.draw(st.booleans()))
         elif event == "stopped" and run_now.stopping:
@@ -195,14 +229,15 @@ class Runs(RuleBasedStateMachine):
     @invariant()
     def it_settles(self) -> None:
         """With pods that work, a few passes lead to exactly one run, the wanted one, serving."""
-        saved = self.runs.copy(), self.serving
+        saved = self.runs.copy(), self.serving, self.settling
         for _ in range(12):
-            moved = self.act()
+            moved = self.act() or self.settling
+            self.settling = False
             for run_id, each in list(self.runs.items()):
                 if each.stopping and each.state not in ("Stopped", "Failed"):
                     self.set(run_id, state="Stopped")
-                elif each.state in ("Queued", "Starting") and not each.stopping:
-                    self.set(run_id, state="Ready")
+                elif each.state in ("Queued", "Starting", "Ready") and not each.stopping:
+                    self.set(run_id, state="Ready", silent=False)
             if not moved and not self.act():
                 break
         active = [each for each in self.runs.values() if each.state not in ("Stopped", "Failed")]
@@ -214,7 +249,7 @@ class Runs(RuleBasedStateMachine):
                 assert [each.id for each in active] == [newest.id if newest in active else active[0].id]
                 assert active[0].is_for(self.wanted)
                 assert self.serving == active[0].id
-        self.runs, self.serving = saved
+        self.runs, self.serving, self.settling = saved
 
 
 TestRuns = Runs.TestCase

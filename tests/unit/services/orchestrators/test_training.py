@@ -11,12 +11,14 @@ from typing import Any
 import asyncpg
 import pytest
 from tests.support.serving import Client, serving
-from tests.unit.services.orchestrators.world import PROCESS, UID, World, desired_training, fingerprint
+from tests.unit.services.orchestrators.world import OPERATOR, PROCESS, UID, World, desired_training, fingerprint
 
 from studio.contract import names
 from studio.contract.model_service import DesiredTraining, EnginePod
 from studio.model_service.orchestrators import garbage
 from studio.model_service.orchestrators.orchestrator import Background
+from studio.model_service.orchestrators.training import line
+from studio.model_service.orchestrators.training.estimates import Line
 from studio.model_service.orchestrators.training.process import build
 from studio.model_service.orchestrators.training.service import TrainingService
 from studio.model_service.queue import CHANGES_CHANNEL, ITEM_CHANNEL, QUEUE_CHANNEL, Lease
@@ -104,7 +106,13 @@ async def train(world: World, model: bytes = b"model") -> Lease:
 
 async def test_from_the_wish_to_the_model(studio: World) -> None:
     observed = await put(studio, desired_training())
-    assert observed == {"needs_content": True, "training": None, "model": None, "latest_model": None}
+    assert observed == {
+        "needs_content": True,
+        "training": None,
+        "model": None,
+        "latest_model": None,
+        "cache_hit": False,
+    }
     assert await put_content(studio, "a") == 204
     observed = await put(studio, desired_training())
     assert not observed["needs_content"]
@@ -182,8 +190,110 @@ async def test_content_that_was_trained_before_is_a_cache_hit(studio: World) -> 
     await train(studio, b"model b")
     observed = await put(studio, desired_training("a"))
     assert (observed["model"]["version"], observed["latest_model"]["version"]) == ("1", "2")
-    assert not observed["needs_content"]
+    assert (observed["needs_content"], observed["cache_hit"]) == (False, True)
+    assert (await put(studio, desired_training("a")))["cache_hit"]
     assert await studio.queue.claim("training", "c") is None
+    status, hit = await studio.operator("POST", "/v1/trainings", json={"assistant": "concierge"})
+    assert (status, hit["reason"], hit["model"]["version"]) == (200, "CacheHit", "1")
+
+
+async def test_a_model_that_was_trained_for_the_wish_is_no_cache_hit(studio: World) -> None:
+    await want(studio, "a")
+    await train(studio)
+    for _ in range(2):
+        observed = await put(studio, desired_training("a", priority=3))
+        assert (observed["model"]["version"], observed["cache_hit"]) == ("1", False)
+
+
+async def test_settings_with_another_priority_move_what_waits(studio: World) -> None:
+    await want(studio)
+    await want(studio, "b", uid="uid-b", name="bistro")
+    observed = await put(studio, desired_training("b", uid="uid-b", name="bistro", priority=7))
+    assert (observed["training"]["position"], observed["training"]["priority"]) == (1, 7)
+    assert (await put(studio, desired_training()))["training"]["position"] == 2
+    # What somebody sets by hand holds until the settings change.
+    path = f"/v1/trainings/{observed['training']['id']}"
+    status, view = await studio.operator("POST", f"{path}/priority", json={"priority": -5, "who": "ann"})
+    assert (status, view["position"], view["priority"]) == (200, 2, -5)
+    observed = await put(studio, desired_training("b", uid="uid-b", name="bistro", priority=7))
+    assert observed["training"]["priority"] == -5
+    observed = await put(studio, desired_training("b", uid="uid-b", name="bistro", priority=8))
+    assert observed["training"]["priority"] == 8
+    status, told = await studio.operator("GET", f"{path}/transitions")
+    assert [(each["who"], each["reason"], each["message"]) for each in told] == [
+        ("operator", "Requested", "the content is new"),
+        ("operator", "Reprioritised", "priority 0 became 7"),
+        ("ann", "Reprioritised", "priority 7 became -5"),
+        ("operator", "Reprioritised", "priority -5 became 8"),
+    ]
+    status, _ = await studio.operator("POST", f"{path}/priority", json={"priority": 1001})
+    assert status == 422
+    await claim(studio)
+    status, problem = await studio.operator("POST", f"{path}/priority", json={"priority": 1})
+    assert (status, "only what is Queued" in problem["detail"]) == (409, True)
+
+
+async def test_what_waits_says_for_what_and_how_long(studio: World) -> None:
+    await want(studio, "a")
+    await train(studio)
+    observed = await want(studio, "b")
+    told = observed["training"]
+    assert (told["waits_for"], told["starts_in"]) == ("it is next; no training consumer is there", None)
+    await studio.queue.present("training", "c0")
+    await want(studio, "c", uid="uid-b", name="bistro")
+    await claim(studio)
+    observed = await put(studio, desired_training("b"))
+    assert observed["training"]["waits_for"] == "it is next; the only consumer is busy"
+    assert 0 < observed["training"]["starts_in"] <= 1.5  # what the first training took
+    lease = await studio.queue.claim("training", "c1")
+    assert lease is not None
+    observed = await put(studio, desired_training("b"))
+    assert (observed["training"]["waits_for"], observed["training"]["starts_in"]) == ("", None)
+
+
+async def test_the_line_is_read_once_after_each_change_for_everybody(
+    studio: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = 0
+    read = line.read
+
+    async def counted(conn: asyncpg.Connection) -> Line:
+        nonlocal reads
+        reads += 1
+        return await read(conn)
+
+    monkeypatch.setattr(line, "read", counted)
+    monkeypatch.setattr(line, "_FRESH_SECONDS", 1000.0)
+    await want(studio, "a")
+    await want(studio, "b", uid="uid-b", name="bistro")
+    at_first = reads
+    for _ in range(5):
+        assert (await put(studio, desired_training()))["training"]["position"] == 1
+        observed = await put(studio, desired_training("b", uid="uid-b", name="bistro"))
+        assert observed["training"]["position"] == 2
+    assert reads == at_first
+    await claim(studio)
+    observed = await put(studio, desired_training("b", uid="uid-b", name="bistro"))
+    assert (observed["training"]["position"], reads) == (1, at_first + 1)
+
+
+async def test_a_training_that_ended_is_repeated_by_hand(studio: World) -> None:
+    item_id = (await want(studio))["training"]["id"]
+    path = f"/v1/trainings/{item_id}/retry"
+    status, problem = await studio.operator("POST", path)
+    assert (status, "only one that has ended" in problem["detail"]) == (409, True)
+    await studio.queue.finish(await claim(studio), "Failed", "InvalidContent", "no")
+    status, again = await studio.operator("POST", path, json={"who": "ann"})
+    assert (status, again["state"], again["message"]) == (201, "Queued", f"repeats {item_id}, which ended Failed")
+    assert (await studio.operator("POST", path))[1]["id"] == again["id"]
+    _, told = await studio.operator("GET", f"/v1/trainings/{again['id']}/transitions")
+    assert [(each["who"], each["from_state"], each["to_state"]) for each in told] == [("ann", None, "Queued")]
+    await train(studio)
+    status, hit = await studio.operator("POST", path)
+    assert (status, hit["reason"]) == (200, "CacheHit")
+    await put(studio, desired_training("b"))
+    status, problem = await studio.operator("POST", path)
+    assert (status, "wants other content" in problem["detail"]) == (409, True)
 
 
 async def test_bad_content_is_not_trained_again_by_itself(studio: World) -> None:
@@ -231,7 +341,8 @@ async def test_cancel(studio: World) -> None:
     status, view = await studio.operator("POST", f"/v1/trainings/{item_id}/cancel")
     assert (status, view["state"]) == (200, "Running")
     await studio.queue.finish(lease, "Cancelled", "Cancelled")
-    assert (await put(studio, desired_training()))["training"]["state"] == "Cancelled"
+    ended = (await put(studio, desired_training()))["training"]
+    assert (ended["state"], ended["message"]) == ("Cancelled", f"cancelled by {OPERATOR}")
     assert await studio.queue.claim("training", "c") is None
 
 
@@ -468,6 +579,10 @@ async def test_who_may_do_what(studio: World) -> None:
         (backend, "GET", "/v1/trainings", 200),
         (backend, "GET", f"/v1/trainings/{item_id}", 200),
         (backend, "GET", "/v1/models?assistant=concierge", 200),
+        (backend, "GET", f"/v1/trainings/{item_id}/transitions", 200),
+        (right, "GET", f"/v1/trainings/{item_id}/transitions", 403),
+        (studio.consumer(), "POST", f"/v1/trainings/{item_id}/retry", 403),
+        (studio.consumer(), "POST", f"/v1/trainings/{item_id}/priority", 403),
         (backend, "PUT", PATH, 403),
         (backend, "DELETE", f"{PATH}?uid={UID}", 403),
         (backend, "GET", "/v1/changes", 403),

@@ -8,8 +8,9 @@ import pytest
 from tests.support import postgres
 
 from studio.db import pool
+from studio.model_service import claiming, presence
 from studio.model_service import queue as q
-from studio.model_service.queue import IllegalTransition, LeaseLost, Queue
+from studio.model_service.queue import IllegalTransition, LeaseLost, Queue, QueueError
 from studio.settings import DatabaseSettings
 
 CHANNELS = (q.QUEUE_CHANNEL, q.ITEM_CHANNEL, q.CHANGES_CHANNEL)
@@ -54,7 +55,7 @@ async def expire(studio_pool: asyncpg.Pool, item_id: str) -> None:
 
 async def positions(studio_pool: asyncpg.Pool) -> dict[str, int]:
     async with studio_pool.acquire() as conn:
-        return await q.positions(conn, "training")
+        return {item.id: item.position for item in await claiming.waiting(conn, "training")}
 
 
 async def audit(studio_pool: asyncpg.Pool, item_id: str) -> list[tuple[str | None, str, str]]:
@@ -263,3 +264,68 @@ async def test_listening_goes_on_after_the_server_restarted(
         await stop(studio_pool, "a-t1")
         while q.ITEM_CHANNEL not in seen:
             seen += [note.channel for note in await listener.wait(5)]
+
+
+async def test_another_priority_moves_what_waits_and_is_audited(queue: Queue, studio_pool: asyncpg.Pool) -> None:
+    await add(studio_pool, "a-t1", assistant="a")
+    await add(studio_pool, "b-t1", assistant="b")
+    async with studio_pool.acquire() as conn, conn.transaction():
+        item = await q.lock(conn, "b-t1")
+        assert item is not None
+        moved = await q.reprioritise(conn, item, 5, who="ann")
+        assert await q.reprioritise(conn, moved, 5, who="ann") == moved
+    assert await positions(studio_pool) == {"b-t1": 1, "a-t1": 2}
+    row = await studio_pool.fetchrow("select * from transitions where item = 'b-t1' order by seq desc limit 1")
+    told = (row["who"], row["from_state"], row["to_state"], row["reason"], row["message"])
+    assert told == ("ann", "Queued", "Queued", "Reprioritised", "priority 0 became 5")
+    lease = await queue.claim("training", "c")
+    assert lease is not None
+    async with studio_pool.acquire() as conn, conn.transaction():
+        with pytest.raises(QueueError, match="only what is Queued"):
+            await q.reprioritise(conn, lease.item, 7, who="ann")
+
+
+@pytest.mark.parametrize("end", ["finish", "requeue"])
+async def test_what_was_held_ends_with_who_stopped_it(queue: Queue, studio_pool: asyncpg.Pool, end: str) -> None:
+    await add(studio_pool, "a-t1")
+    lease = await queue.claim("training", "c")
+    assert lease is not None
+    async with studio_pool.acquire() as conn, conn.transaction():
+        item = await q.lock(conn, "a-t1")
+        assert item is not None
+        await q.request_stop(conn, item, who="ann", reason="Cancelled", message="cancelled by ann")
+    await queue.update(lease, reason="Terminating", message="its pod is being deleted")
+    if end == "finish":
+        item = await queue.finish(lease, "Cancelled", "Cancelled", "")
+    else:
+        item = await queue.update(lease, state="Queued", reason="Unschedulable", message="no node", retry_in=60)
+    assert (item.state, item.message) == ("Cancelled", "cancelled by ann")
+    rows = await studio_pool.fetch("select who, message from transitions where item = 'a-t1' order by seq")
+    assert ("ann", "cancelled by ann") in [(row["who"], row["message"]) for row in rows]
+
+
+async def test_what_succeeded_though_it_should_stop_does_not_say_that_it_was_stopped(
+    queue: Queue, studio_pool: asyncpg.Pool
+) -> None:
+    await add(studio_pool, "a-t1")
+    lease = await queue.claim("training", "c")
+    assert lease is not None
+    await stop(studio_pool, "a-t1")
+    assert (await queue.finish(lease, "Succeeded", "Trained")).message == ""
+
+
+async def test_consumers_are_there_while_they_say_so_or_hold_something(queue: Queue, studio_pool: asyncpg.Pool) -> None:
+    assert await presence.alive(studio_pool, "training") == 0
+    for holder in ("idle", "idle", "busy"):
+        await queue.present("training", holder)
+    await queue.present("run", "other")
+    await add(studio_pool, "a-t1")
+    assert await queue.claim("training", "busy") is not None
+    assert await presence.alive(studio_pool, "training") == 2
+    await studio_pool.execute("update consumers set seen_at = now() - interval '91 s'")
+    assert await presence.alive(studio_pool, "training") == 1  # its lease speaks for it
+    await queue.present("training", "new")
+    assert [row["holder"] for row in await studio_pool.fetch("select holder from consumers")] == ["new"]
+    await queue.absent("new")
+    await queue.absent("new")
+    assert await studio_pool.fetchval("select count(*) from consumers") == 0

@@ -20,7 +20,9 @@ from hypothesis.stateful import (
 
 from studio.contract.model_service import DesiredTraining, EnginePod
 from studio.db import pool
+from studio.model_service import claiming
 from studio.model_service import queue as q
+from studio.model_service.items import stopped_state
 from studio.model_service.orchestrators import registry
 from studio.model_service.orchestrators.training.requests import request_training
 from studio.model_service.queue import Lease, LeaseLost, Queue
@@ -82,7 +84,17 @@ class Machine(RuleBasedStateMachine):
         async def work() -> None:
             async with self.pool.acquire() as conn, conn.transaction():
                 for item in await registry.items(conn, f"uid-{name}", "training", active=True, lock=True):
-                    await q.request_stop(conn, item, who="user", reason="Cancelled")
+                    await q.request_stop(conn, item, who="user", reason="Cancelled", message="cancelled by Ann")
+
+        self.do(work())
+
+    @rule(name=st.sampled_from(ASSISTANTS), priority=st.integers(-2, 2))
+    def prioritise(self, name: str, priority: int) -> None:
+        async def work() -> None:
+            async with self.pool.acquire() as conn, conn.transaction():
+                for item in await registry.items(conn, f"uid-{name}", "training", active=True, lock=True):
+                    if item.state == "Queued":
+                        assert (await q.reprioritise(conn, item, priority, who="user")).priority == priority
 
         self.do(work())
 
@@ -90,8 +102,8 @@ class Machine(RuleBasedStateMachine):
     def claim(self, holder: str) -> None:
         async def first() -> str | None:
             async with self.pool.acquire() as conn:
-                places = await q.positions(conn, "training")
-            return next((item_id for item_id, place in places.items() if place == 1), None)
+                line = await claiming.waiting(conn, "training")
+            return line[0].id if line else None
 
         ahead = self.do(first())
         lease = self.do(self.queue.claim("training", holder, ttl=1000))
@@ -125,7 +137,7 @@ class Machine(RuleBasedStateMachine):
             elif end == "Retry":
                 self.do(self.queue.update(lease, attempt=mine.attempt + 1, reason="Evicted", retry_in=1))
             else:
-                state = end if not mine.stop_requested else "Cancelled"
+                state = end if not mine.stop_requested else stopped_state(mine)
                 repeated = mine.final and mine.fence == lease.fence and mine.state == state
                 self.do(self.queue.finish(lease, state, end))
                 held = held or repeated
@@ -168,6 +180,11 @@ class Machine(RuleBasedStateMachine):
             state[row["item"]], fence[row["item"]] = row["to_state"], row["fence"]
         items = self.do(self.pool.fetch("select id, state from items"))
         assert state == {row["id"]: row["state"] for row in items}
+
+    @invariant()
+    def what_was_cancelled_says_by_whom(self) -> None:
+        rows = self.do(self.pool.fetch("select message from items where state = 'Cancelled'"))
+        assert {row["message"] for row in rows} <= {"cancelled by Ann"}
 
     @invariant()
     def everything_ends(self) -> None:

@@ -6,9 +6,9 @@ import { data } from "@/api/client";
 import { useApi } from "@/api/context";
 import { keys } from "@/api/queries";
 import { useCan } from "@/auth/permissions";
-import { failed } from "@/ui/notify";
+import { done, failed } from "@/ui/notify";
 
-/** Asks for a training and goes to its log. */
+/** Asks for a training and goes to its log; what is trained already is only said. */
 export function useTrainingRequest(name: string) {
   const api = useApi();
   const cache = useQueryClient();
@@ -16,7 +16,12 @@ export function useTrainingRequest(name: string) {
   return useMutation({
     mutationFn: () =>
       data(api.rest.POST("/api/v1/assistants/{assistant}/trainings", { params: { path: { assistant: name } } })),
-    onSuccess: ({ id }) => {
+    onSuccess: (answer) => {
+      if (!("id" in answer)) {
+        done(`Nothing to train: ${answer.message}.`);
+        return;
+      }
+      const { id } = answer;
       void cache.invalidateQueries({ queryKey: keys.trainings });
       void navigate({ to: "/trainings/$id", params: { id } });
     },

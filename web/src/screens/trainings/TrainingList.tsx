@@ -7,7 +7,7 @@ import { type TrainingFilters, trainings } from "@/api/queries";
 import type { Training } from "@/api/types";
 import { wordsFor } from "@/domain/reasons";
 import { span } from "@/domain/time";
-import { isActive, labelOf, toneOfTraining } from "@/domain/trainings";
+import { isActive, labelOf, toneOfTraining, waitOf } from "@/domain/trainings";
 import { Ago } from "@/ui/Ago";
 import { Empty } from "@/ui/Empty";
 import { Loaded } from "@/ui/Loaded";
@@ -75,7 +75,7 @@ function Rows({ list, withAssistant }: { list: Training[]; withAssistant: boolea
             <Table.Td maw={340}>
               <ToneBadge tone={toneOfTraining(training.state)}>{labelOf(training)}</ToneBadge>
               <Text size="xs" c="dimmed" mt={6} lineClamp={2}>
-                {wordsFor(training.reason)}
+                {waitOf(training) || wordsFor(training.reason)}
                 {training.state === "Failed" && training.message ? `: ${training.message}` : ""}
               </Text>
             </Table.Td>

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 import structlog
@@ -38,12 +39,13 @@ class Services(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What was seen of the Service; `foreign` is why it may not be touched."""
+    """What was seen of the Service; `foreign` is why it may not be touched, `since` when it was last flipped."""
 
     live: Manifest | None
     serving: str | None
     fence: int = 0
     foreign: str = ""
+    since: datetime | None = None
 
 
 class Front:
@@ -70,16 +72,23 @@ class Front:
             await self._kube.delete(SERVICE, assistant.namespace, assistant.name, uid=live["metadata"]["uid"])
             return await self._create(assistant, fence)
         known = facts.fence < fence or facts.fence <= await highest()
-        sight = Sight(live, facts.serving, facts.fence if known else 0)
-        return sight if facts.intact else await self.point(assistant, sight, facts.serving, fence=fence)
+        sight = Sight(live, facts.serving, facts.fence if known else 0, since=facts.since)
+        return (
+            sight if facts.intact else await self.point(assistant, sight, facts.serving, fence=fence, since=facts.since)
+        )
 
-    async def point(self, assistant: Assistant, sight: Sight, run: str | None, *, fence: int) -> Sight:
-        """Send to a run, if the Service is still as it was seen and nobody with a higher fence has written it."""
+    async def point(
+        self, assistant: Assistant, sight: Sight, run: str | None, *, fence: int, since: datetime | None
+    ) -> Sight:
+        """Send to a run, if the Service is still as it was seen and nobody with a higher fence has written it.
+
+        `since` is noted in the same write: whoever looks at the Service later knows whether a flip has settled.
+        """
         if sight.live is None or sight.foreign:
             raise Overtaken(sight.foreign or "the Service is not there")
         if sight.fence >= fence:
             raise Overtaken(f"the Service was written under fence {sight.fence}, ours is {fence}")
-        body = service_object.pointed(assistant, sight.live, run=run, fence=fence)
+        body = service_object.pointed(assistant, sight.live, run=run, fence=fence, since=since)
         try:
             live = await self._kube.replace(SERVICE, body)
         except Conflict as error:
@@ -87,7 +96,7 @@ class Front:
         if run != sight.serving:
             log.info("the service sends to another run", assistant=assistant.name, run=run, before=sight.serving)
         # The same pass may write again: its own fence does not stand against it.
-        return Sight(live, run, sight.fence)
+        return Sight(live, run, sight.fence, since=since)
 
     async def remove(self, assistant: Assistant) -> None:
         """Delete the Service if it belongs to this very assistant."""

@@ -27,12 +27,15 @@ class Loop:
 
     def __init__(
         self,
-        reconcile: Callable[[str], Awaitable[None]],
+        reconcile: Callable[[str], Awaitable[float | None]],
         *,
         uids_of: Callable[[str | None], Awaitable[list[str]]],
         slow_pass: float = SLOW_PASS_SECONDS,
     ) -> None:
-        """`uids_of(name)` gives the uids that have, or had, a name and are not gone; None: all of them."""
+        """`reconcile` may say after how many seconds to look again.
+
+        `uids_of(name)` gives the uids that have, or had, a name and are not gone; None: all of them.
+        """
         self._reconcile = reconcile
         self._uids_of = uids_of
         self._slow_pass = slow_pass
@@ -80,7 +83,7 @@ class Loop:
     async def _once(self, uid: str) -> None:
         try:
             with SECONDS.time():
-                await self._reconcile(uid)
+                again = await self._reconcile(uid)
         except Exception as error:
             failures = self._failures[uid] = self._failures.get(uid, 0) + 1
             pause = random.uniform(0.5, 1.0) * min(0.2 * 2.0**failures, LONGEST_PAUSE)  # noqa: S311
@@ -94,3 +97,5 @@ class Loop:
         else:
             PASSES.labels("ok").inc()
             self._failures.pop(uid, None)
+            if again is not None:
+                asyncio.get_running_loop().call_later(again, self.add, uid)

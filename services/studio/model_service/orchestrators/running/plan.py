@@ -1,14 +1,15 @@
 """What to do next about the runs of one assistant. Pure.
 
 At most one run serves: the one that the selector of the Service names. The serving run is never stopped; it first loses
-the Service to a run that is ready, and is stopped in a later pass.
+the Service to a run that is ready, answers on until every node sends to that one, and is stopped in a later pass.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from studio.contract.model_service import DesiredRunning, RunState
-from studio.contract.reasons import Reason
+from studio.contract.reasons import SILENT, Reason
 from studio.model_service.items import Item
 from studio.model_service.orchestrators.digest import digest
 from studio.model_service.orchestrators.registry import Model
@@ -16,6 +17,9 @@ from studio.model_service.orchestrators.registry import Model
 # Failures that lie outside of the model and its specification; the run is tried again after a pause.
 RETRYABLE = frozenset({Reason.CONFLICT, Reason.TOO_MANY_LOSSES})
 RETRY_SECONDS = 60.0
+# So long after a flip, requests may still come to the run that served before: its endpoint leaves the rules of the
+# nodes within a second or two, callers that keep connections open use them for a few seconds more.
+SETTLING_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,12 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run; `order` grows with every new run of the assistant, `blocking` is a failure that would only repeat."""
+    """One run; `order` grows with every new run of the assistant.
+
+    `blocking` is an end after which none like it is started by itself: a failure that would only repeat, or a person's
+    word. `silent` says that it was ready and does not answer now, `by_hand` that a person started it although nothing
+    shall run.
+    """
 
     id: str
     order: int
@@ -37,11 +46,13 @@ class Run:
     state: str
     stopping: bool = False
     blocking: bool = False
+    silent: bool = False
+    by_hand: bool = False
 
     @property
     def ready(self) -> bool:
         """Whether it can serve now."""
-        return self.state == RunState.READY
+        return self.state == RunState.READY and not self.silent
 
     def is_for(self, wanted: Wanted) -> bool:
         """Whether it runs what is wanted, as it is wanted."""
@@ -73,18 +84,22 @@ class Stop:
 Action = Start | Flip | Stop
 
 
-def plan(wanted: Wanted | None, runs: Sequence[Run], serving: str | None, *, halted: bool = False) -> list[Action]:
+def plan(
+    wanted: Wanted | None, runs: Sequence[Run], serving: str | None, *, halted: bool = False, settling: bool = False
+) -> list[Action]:
     """The next actions; empty when nothing is to be done. Repeated with fresh facts until it is.
 
-    `serving` is the run that the Service names, `halted` that nothing shall run. Without anything wanted (no model
-    yet) everything stays.
+    `serving` is the run that the Service names, `halted` that nothing shall run but what a person started, `settling`
+    that the Service was flipped a moment ago: what can answer is kept meanwhile. Without anything wanted (no model yet)
+    everything stays.
     """
     usable = [run for run in runs if not RunState(run.state).final and not run.stopping]
-    if halted:
+    matching = [run for run in usable if wanted and run.is_for(wanted) and (run.by_hand or not halted)]
+    if halted and not matching:
         return [Stop(run.id, Reason.HALTED) for run in usable]
     if wanted is None:
         return []
-    best = _best([run for run in usable if run.is_for(wanted)], serving)
+    best = _best(matching, serving)
     front = _front(best, usable, serving)
     actions: list[Action] = []
     if best is None and not _blocked(wanted, runs):
@@ -92,7 +107,7 @@ def plan(wanted: Wanted | None, runs: Sequence[Run], serving: str | None, *, hal
     if front is not None and front.ready and front.id != serving:
         actions.append(Flip(front.id))
     kept = {serving, best and best.id, front and front.id}
-    actions += [Stop(run.id, Reason.REPLACED) for run in usable if run.id not in kept]
+    actions += [Stop(run.id, Reason.REPLACED) for run in usable if run.id not in kept and not (settling and run.ready)]
     return actions
 
 
@@ -113,7 +128,7 @@ def _front(best: Run | None, usable: Sequence[Run], serving: str | None) -> Run 
 
 
 def _blocked(wanted: Wanted, runs: Sequence[Run]) -> bool:
-    """Whether the newest run of what is wanted failed in a way that would repeat."""
+    """Whether the newest run of what is wanted failed in a way that would repeat, or a person stopped it."""
     newest = max((run for run in runs if run.is_for(wanted)), key=lambda run: run.order, default=None)
     return newest is not None and newest.blocking
 
@@ -155,6 +170,20 @@ def outdated(serving: Item, wanted: Wanted) -> bool:
     return serving.model_version == wanted.version and serving.spec_digest != wanted.digest
 
 
+def settling_for(since: datetime | None, now: datetime) -> float:
+    """For how many seconds a Service that was flipped at `since` has to settle; 0 once it has.
+
+    A time to come is none of ours: the annotation was edited, or the clock set back.
+    """
+    passed = None if since is None else (now - since).total_seconds()
+    return SETTLING_SECONDS - passed if passed is not None and 0 <= passed < SETTLING_SECONDS else 0.0
+
+
+def stopped_by_hand(item: Item) -> bool:
+    """Whether a person asked for the end of a run."""
+    return item.stop_requested and item.stop_reason == Reason.STOPPED
+
+
 def run_of(item: Item, *, seconds_since_end: float | None) -> Run:
     """The facts of a run's row; `seconds_since_end` by the clock of the database."""
     failed = item.state == RunState.FAILED
@@ -166,5 +195,7 @@ def run_of(item: Item, *, seconds_since_end: float | None) -> Run:
         digest=item.spec_digest,
         state=item.state,
         stopping=item.stop_requested or item.state == RunState.DRAINING,
-        blocking=failed and not retry,
+        blocking=(failed and not retry) or stopped_by_hand(item),
+        silent=item.reason in SILENT,
+        by_hand=item.spec.get("mode") == "Never",
     )

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 import asyncpg
 import structlog
 
-from studio.contract import names
 from studio.contract.reasons import Reason
 from studio.kube import KubeError, Unavailable
 from studio.model_service import queue
@@ -26,10 +26,11 @@ from studio.model_service.orchestrators.running.plan import (
     Wanted,
     plan,
     run_of,
-    specification,
+    settling_for,
     target,
     wanted_of,
 )
+from studio.model_service.orchestrators.running.requests import queue_run
 
 log = structlog.get_logger(__name__)
 
@@ -48,13 +49,14 @@ class Conversations(Protocol):
 
 @dataclass(frozen=True)
 class View:
-    """What a decision is made from."""
+    """What a decision is made from; `now` by the clock of the database."""
 
     assistant: Assistant
     runs: list[Run]
     model: Model | None
     wanted: Wanted | None
     halted: bool
+    now: datetime
 
 
 class Reconciler:
@@ -65,22 +67,26 @@ class Reconciler:
         self._front = front
         self._conversations = conversations
 
-    async def reconcile(self, uid: str) -> None:
-        """One pass; a no-op while another process has one. Raises KubeError, front.Overtaken, database errors."""
+    async def reconcile(self, uid: str) -> float | None:
+        """One pass; a no-op while another process has one. Gives the seconds after which to look again by the clock.
+
+        Raises KubeError, front.Overtaken, database errors.
+        """
         async with self._exclusive(uid) as conn:
             if conn is None:
-                return
+                return None
             assistant = await registry.assistant(conn, uid)
             if assistant is None or assistant.removed_at is not None:
-                return
+                return None
             # Taken before anything is read: whoever decides later has a higher one.
             fence: int = await conn.fetchval("select nextval('fence')")
             if assistant.removing:
                 await self._remove(conn, assistant)
             elif assistant.running is not None:
-                await self._pass(conn, assistant, fence)
+                return await self._pass(conn, assistant, fence)
+        return None
 
-    async def _pass(self, conn: asyncpg.Connection, assistant: Assistant, fence: int) -> None:
+    async def _pass(self, conn: asyncpg.Connection, assistant: Assistant, fence: int) -> float | None:
         try:
             sight = await self._front.ensure(
                 assistant, fence=fence, highest=lambda: conn.fetchval("select last_value from fence")
@@ -91,9 +97,11 @@ class Reconciler:
             await self._note(conn, assistant, assistant.serving, reason=error.reason, message=error.message)
             raise
         assistant = await self._note_sight(conn, assistant, sight)
+        settling = 0.0
         for _ in range(ROUNDS):
             view = await self._view(conn, assistant, sight)
-            actions = plan(view.wanted, view.runs, sight.serving, halted=view.halted)
+            settling = settling_for(sight.since, view.now)
+            actions = plan(view.wanted, view.runs, sight.serving, halted=view.halted, settling=settling > 0)
             if sight.foreign:
                 actions = [action for action in actions if not isinstance(action, Flip)]
             if not actions or (assistant.running or {}).get("paused"):
@@ -102,6 +110,7 @@ class Reconciler:
             assistant = await self._note_sight(conn, assistant, sight)
         async with conn.transaction():
             await history.prune(conn, assistant.uid, "run", keep=KEEP_RUNS)
+        return settling or None
 
     async def _view(self, conn: asyncpg.Connection, assistant: Assistant, sight: Sight) -> View:
         desired = assistant.desired_running()
@@ -120,6 +129,7 @@ class Reconciler:
             model=model,
             wanted=wanted_of(desired, model) if desired and model else None,
             halted=desired is not None and desired.mode == "Never",
+            now=await conn.fetchval("select clock_timestamp()"),
         )
 
     async def _act(
@@ -131,11 +141,12 @@ class Reconciler:
                 case Start(wanted=wanted) if view.model is not None:
                     await self._start(conn, view.assistant, view.model, wanted)
                 case Flip(run=run):
-                    return await self._front.point(view.assistant, sight, run, fence=fence)
+                    now = await conn.fetchval("select clock_timestamp()")
+                    return await self._front.point(view.assistant, sight, run, fence=fence, since=now)
         stops = [action for action in actions if isinstance(action, Stop)]
         if stops and sight.live is not None and not sight.foreign:
             # From here on a slower pass with an older view can not flip back to what is being stopped.
-            sight = await self._front.point(view.assistant, sight, sight.serving, fence=fence)
+            sight = await self._front.point(view.assistant, sight, sight.serving, fence=fence, since=sight.since)
         for stop in stops:
             await self._stop(conn, stop)
         return sight
@@ -152,20 +163,8 @@ class Reconciler:
             # The model may have been pruned since it was looked at.
             if await registry.model_version(conn, assistant.uid, model.version) is None:
                 return
-            number = await registry.next_number(conn, assistant.uid, "next_run")
-            await queue.insert(
-                conn,
-                id=names.run_id(assistant.name, assistant.uid, number),
-                kind="run",
-                uid=assistant.uid,
-                assistant=assistant.name,
-                fingerprint=model.fingerprint,
-                spec=specification(desired, model),
-                spec_digest=wanted.digest,
-                who=WHO,
-                message=f"to run version {model.version} of the model",
-                model_version=model.version,
-            )
+            message = f"to run version {model.version} of the model"
+            await queue_run(conn, assistant, desired, model, who=WHO, message=message)
 
     async def _stop(self, conn: asyncpg.Connection, stop: Stop) -> None:
         async with conn.transaction():

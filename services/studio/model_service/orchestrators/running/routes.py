@@ -3,21 +3,29 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from studio.contract.model_service import (
     DesiredRunning,
+    Message,
     ObservedRunning,
     RunReport,
     RunState,
     RunTicket,
     RunView,
+    Slots,
 )
 from studio.model_service.orchestrators.changes import ChangeStream
 from studio.model_service.orchestrators.common import add_common_routes
 from studio.model_service.orchestrators.http import Helper, Operator, Reader, Refused
 from studio.model_service.orchestrators.registry import Removing
 from studio.model_service.orchestrators.running.service import RunningService
+
+
+class OnBehalf(Message):
+    """POST /v1/assistants/{name}/run/start and …/stop: for whom."""
+
+    who: str = Field(default="", description="the person for whom it is asked; empty: the caller")
 
 
 def routes(service: RunningService, changes: ChangeStream) -> APIRouter:
@@ -41,6 +49,16 @@ def _assistants(router: APIRouter, service: RunningService) -> None:
         except Removing as error:
             raise Refused(409, str(error)) from error
 
+    @router.post("/assistants/{name}/run/start")
+    async def start_by_hand(who: Reader, name: str, request: OnBehalf | None = None) -> RunView:
+        """Run the wanted model by hand, also with `mode: Never`, and after a failure or a stop."""
+        return await service.start_by_hand(name, (request and request.who) or who.subject)
+
+    @router.post("/assistants/{name}/run/stop")
+    async def stop_by_hand(who: Reader, name: str, request: OnBehalf | None = None) -> RunView:
+        """End what runs, until somebody starts it or another model is to run; the answer is the newest run."""
+        return await service.stop_by_hand(name, (request and request.who) or who.subject)
+
 
 def _runs(router: APIRouter, service: RunningService) -> None:
     @router.get("/runs")
@@ -55,6 +73,11 @@ def _runs(router: APIRouter, service: RunningService) -> None:
         """Runs, newest first; with `before` and `before_id` those that follow a place of this list."""
         place = (before, before_id) if before else None
         return await service.runs(assistants=assistant, state=state, before=place, limit=limit)
+
+    @router.get("/slots")
+    async def get_slots(_: Reader) -> Slots:
+        """What the running consumers hold."""
+        return await service.slots()
 
     @router.get("/runs/{id}")
     async def get_run(_: Reader, id: str) -> RunView:  # noqa: A002

@@ -6,12 +6,14 @@ from studio.contract.model_service import (
     DesiredRunning,
     EventBrokerLogin,
     FileDigest,
+    HeldSlot,
     ObservedRunning,
     Removal,
     RunReport,
     RunState,
     RunTicket,
     RunView,
+    Slots,
 )
 from studio.events.engines import engine_login
 from studio.model_service import queue
@@ -20,6 +22,7 @@ from studio.model_service.orchestrators import ending, registry
 from studio.model_service.orchestrators.common import ItemService
 from studio.model_service.orchestrators.http import Refused
 from studio.model_service.orchestrators.registry import Assistant, Model
+from studio.model_service.orchestrators.running import requests
 from studio.model_service.orchestrators.running.plan import outdated, target, wanted_of
 from studio.model_service.orchestrators.running.trackers import Trackers
 from studio.model_service.orchestrators.views import model_view, run_view
@@ -91,6 +94,16 @@ class RunningService(ItemService):
             return ending.told(active, waiting=waiting)
         return Removal(gone=False, message="cleaning up the Service and the conversations", waiting_seconds=waiting)
 
+    async def slots(self) -> Slots:
+        """What the consumers hold; a run that lost its consumer is taken up by the next free one."""
+        async with self._pool.acquire() as conn:
+            rows = await conn.fetch(
+                """select assistant, id as run, model_version::text, state from items
+                   where kind = 'run' and finished_at is null order by assistant, seq"""
+            )
+        begun = [row for row in rows if row["state"] != RunState.QUEUED]
+        return Slots(held=[HeldSlot(**row) for row in begun], waiting=len(rows) - len(begun))
+
     async def runs(
         self, *, assistants: list[str] | None, state: str | None, before: Place | None, limit: int
     ) -> list[RunView]:
@@ -104,6 +117,20 @@ class RunningService(ItemService):
         """One run."""
         async with self._pool.acquire() as conn:
             item = await self._item(conn, item_id)
+            return run_view(item, await registry.assistant(conn, item.uid))
+
+    async def start_by_hand(self, name: str, who: str) -> RunView:
+        """Run the wanted model of an assistant because a person asks for it."""
+        async with self._pool.acquire() as conn:
+            async with conn.transaction():
+                item = await requests.start_by_hand(conn, name, who=who)
+            return run_view(item, await registry.assistant(conn, item.uid))
+
+    async def stop_by_hand(self, name: str, who: str) -> RunView:
+        """End what runs of an assistant because a person asks for it."""
+        async with self._pool.acquire() as conn:
+            async with conn.transaction():
+                item = await requests.stop_by_hand(conn, name, who=who)
             return run_view(item, await registry.assistant(conn, item.uid))
 
     async def start(self, item_id: str, attempt: int) -> RunTicket:

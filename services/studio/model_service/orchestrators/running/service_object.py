@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from studio.contract import labels
 from studio.kube.kinds import SERVICE, Manifest
@@ -9,17 +10,23 @@ from studio.model_service.orchestrators.registry import Assistant
 
 # No pod carries this as its run: the name resolves, and connections are refused.
 NOBODY = "none"
+# When the Service began to send to the run that it names, by the clock of the database.
+SINCE = f"{labels.GROUP}/since"
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceFacts:
-    """What a Service says. `ours`: the model service made it for this assistant; `intact`: nobody bent it."""
+    """What a Service says. `ours`: the model service made it for this assistant; `intact`: nobody bent it.
+
+    `since` is when it began to send to `serving`; None: not known.
+    """
 
     ours: bool
     owner: str | None
     serving: str | None
     fence: int
     intact: bool
+    since: datetime | None
 
 
 def build(assistant: Assistant, *, run: str | None, fence: int, version: str) -> Manifest:
@@ -61,7 +68,8 @@ def read(assistant: Assistant, live: Manifest) -> ServiceFacts:
     selector = spec.get("selector") or {}
     run = selector.get(labels.RUN)
     owners = [owner["uid"] for owner in metadata.get("ownerReferences") or [] if owner.get("kind") == "Assistant"]
-    fence = (metadata.get("annotations") or {}).get(labels.FENCE, "")
+    annotations = metadata.get("annotations") or {}
+    fence = annotations.get(labels.FENCE, "")
     ports = [{key: port.get(key) for key in ("name", "port", "targetPort")} for port in spec.get("ports") or []]
     return ServiceFacts(
         ours=found.get(labels.MANAGED_BY) == labels.MANAGED_BY_MODEL_SERVICE
@@ -70,13 +78,15 @@ def read(assistant: Assistant, live: Manifest) -> ServiceFacts:
         serving=None if run in (None, NOBODY) else run,
         fence=int(fence) if fence.isdigit() else 0,
         intact=selector == _selector(assistant, run) and ports == [_without_protocol(port) for port in _ports()],
+        since=_moment(annotations.get(SINCE)),
     )
 
 
-def pointed(assistant: Assistant, live: Manifest, *, run: str | None, fence: int) -> Manifest:
+def pointed(assistant: Assistant, live: Manifest, *, run: str | None, fence: int, since: datetime | None) -> Manifest:
     """The live Service changed to send to a run; what the API server or others added stays."""
     body = deepcopy(live)
-    body["metadata"]["annotations"] = {**(body["metadata"].get("annotations") or {}), labels.FENCE: str(fence)}
+    told = {labels.FENCE: str(fence)} | ({SINCE: since.isoformat(timespec="milliseconds")} if since else {})
+    body["metadata"]["annotations"] = {**(body["metadata"].get("annotations") or {}), **told}
     body["spec"]["selector"] = _selector(assistant, run)
     body["spec"]["ports"] = _ports()
     return body
@@ -85,6 +95,14 @@ def pointed(assistant: Assistant, live: Manifest, *, run: str | None, fence: int
 def _selector(assistant: Assistant, run: str | None) -> dict[str, str]:
     pods = labels.selector(instance=assistant.name, studio=assistant.studio, component=labels.Component.RUN)
     return {**pods, labels.RUN: run or NOBODY}
+
+
+def _moment(text: str | None) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _ports() -> list[Manifest]:

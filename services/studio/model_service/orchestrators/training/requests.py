@@ -36,8 +36,27 @@ def training_digest(desired: DesiredTraining) -> str:
     return digest({"engine": desired.engine.model_dump(mode="json"), "deadline": desired.deadline_seconds})
 
 
+async def follow_priority(conn: asyncpg.Connection, desired: DesiredTraining, *, who: str) -> None:
+    """Move the training that waits once its assistant's settings give it another priority.
+
+    What somebody has set by hand stays until the settings change. Must run in a transaction; writes nothing at rest.
+    """
+    for seen in await registry.items(conn, desired.uid, "training", active=True):
+        if seen.state != TrainingState.QUEUED or _settings_priority(seen) == desired.priority:
+            continue
+        item = await queue.lock(conn, seen.id)
+        if item is not None and item.state == TrainingState.QUEUED and _settings_priority(item) != desired.priority:
+            spec = {**item.spec, "priority": desired.priority}
+            await queue.reprioritise(conn, item, desired.priority, who=who, spec=spec)
+
+
+def _settings_priority(item: Item) -> int:
+    """What the settings of its assistant said when they were last looked at."""
+    return int(item.spec.get("priority", 0))
+
+
 async def request_training(
-    conn: asyncpg.Connection, desired: DesiredTraining, *, manual: bool = False, who: str
+    conn: asyncpg.Connection, desired: DesiredTraining, *, manual: bool = False, who: str, message: str = ""
 ) -> Requested:
     """Ask for the model of the desired fingerprint; the same request twice is one training.
 
@@ -81,11 +100,19 @@ async def request_training(
         spec=desired.model_dump(mode="json"),
         spec_digest=wanted,
         who=who,
-        message="requested by hand" if manual else "the content is new",
+        message=message or _why(last, manual=manual, paused=pause > 0),
         priority=desired.priority,
         retry_in=pause,
     )
     return Requested("Queued", item)
+
+
+def _why(last: Item | None, *, manual: bool, paused: bool) -> str:
+    if manual:
+        return "requested by hand"
+    if paused and last is not None:
+        return f"the last one ended with {last.reason}: {last.message}" if last.message else f"after {last.reason}"
+    return "the content is new"
 
 
 def _serves(item: Item, fingerprint: str, wanted: str) -> bool:

@@ -1,19 +1,22 @@
 """The HTTP API of the training orchestrator."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import AwareDatetime, Field
 
 from studio.contract.model_service import (
+    CacheHit,
     DesiredTraining,
     FetchTicket,
     Message,
     ObservedTraining,
+    Priority,
     TrainingResult,
     TrainingState,
     TrainingView,
+    TransitionView,
     UploadRequest,
     UploadTicket,
 )
@@ -25,6 +28,7 @@ from studio.model_service.orchestrators.registry import Removing
 from studio.model_service.orchestrators.training.live_log import LiveLog
 from studio.model_service.orchestrators.training.service import TrainingService
 
+CACHE_HIT: dict[int | str, dict[str, Any]] = {200: {"model": CacheHit, "description": "There is a model already"}}
 FINGERPRINT = r"^[0-9a-f]{64}$"
 
 
@@ -35,10 +39,16 @@ class TrainingRequest(Message):
     who: str = Field(default="", description="the person on whose behalf it is asked; without it whoever asks")
 
 
-class Cancellation(Message):
-    """POST /v1/trainings/{id}/cancel: end a training."""
+class OnBehalf(Message):
+    """POST /v1/trainings/{id}/cancel and …/retry: end a training, or repeat one."""
 
     who: str = Field(default="", description="as in TrainingRequest")
+
+
+class Prioritisation(OnBehalf):
+    """POST /v1/trainings/{id}/priority: move a training that waits."""
+
+    priority: Priority
 
 
 def routes(service: TrainingService, changes: ChangeStream, live_log: LiveLog) -> APIRouter:
@@ -89,10 +99,10 @@ def _trainings(router: APIRouter, service: TrainingService) -> None:
         place = (before, before_id) if before else None
         return await service.trainings(assistants=assistant, state=state, before=place, limit=limit)
 
-    @router.post("/trainings", status_code=201)
-    async def post_training(who: Reader, request: TrainingRequest) -> TrainingView:
-        """Train by hand, also what failed before."""
-        return await service.request_by_hand(request.assistant, request.who or who.subject)
+    @router.post("/trainings", status_code=201, response_model=TrainingView, responses=CACHE_HIT)
+    async def post_training(who: Reader, request: TrainingRequest) -> TrainingView | Response:
+        """Train by hand, also what failed before; what is trained already is answered with its model."""
+        return _made(await service.request_by_hand(request.assistant, request.who or who.subject))
 
     @router.get("/trainings/{id}")
     async def get_training(_: Reader, id: str) -> TrainingView:  # noqa: A002
@@ -100,9 +110,31 @@ def _trainings(router: APIRouter, service: TrainingService) -> None:
         return await service.training(id)
 
     @router.post("/trainings/{id}/cancel")
-    async def cancel(who: Reader, id: str, request: Cancellation | None = None) -> TrainingView:  # noqa: A002
+    async def cancel(who: Reader, id: str, request: OnBehalf | None = None) -> TrainingView:  # noqa: A002
         """End a training."""
         return await service.cancel(id, (request and request.who) or who.subject)
+
+    @router.post("/trainings/{id}/retry", status_code=201, response_model=TrainingView, responses=CACHE_HIT)
+    async def retry(who: Reader, id: str, request: OnBehalf | None = None) -> TrainingView | Response:  # noqa: A002
+        """Train the same content once more, as a new training."""
+        return _made(await service.retry(id, (request and request.who) or who.subject))
+
+    @router.post("/trainings/{id}/priority")
+    async def prioritise(who: Reader, id: str, request: Prioritisation) -> TrainingView:  # noqa: A002
+        """Move a training that waits."""
+        return await service.prioritise(id, request.priority, request.who or who.subject)
+
+    @router.get("/trainings/{id}/transitions")
+    async def get_transitions(_: Reader, id: str) -> list[TransitionView]:  # noqa: A002
+        """Who changed it, when, and why; the oldest first."""
+        return await service.transitions(id)
+
+
+def _made(answer: TrainingView | CacheHit) -> TrainingView | Response:
+    """201 with the training, or 200 with the model that made it needless."""
+    if isinstance(answer, CacheHit):
+        return Response(answer.model_dump_json(), media_type="application/json")
+    return answer
 
 
 def _logs(router: APIRouter, service: TrainingService, changes: ChangeStream, live_log: LiveLog) -> None:

@@ -1,31 +1,37 @@
 """What the training orchestrator does for the operator, users, consumers and helpers."""
 
 import hashlib
+from datetime import datetime
 
 import asyncpg
 
 from studio.contract.model_service import (
+    CacheHit,
     DesiredTraining,
     FetchTicket,
     ObservedTraining,
     Removal,
     TrainingResult,
+    TrainingState,
     TrainingView,
+    TransitionView,
     UploadRequest,
     UploadTicket,
 )
 from studio.contract.reasons import Reason
 from studio.model_service import queue
-from studio.model_service.items import Item
+from studio.model_service.items import Item, QueueError
 from studio.model_service.orchestrators import garbage, history, keys, registry
 from studio.model_service.orchestrators.common import ItemService
 from studio.model_service.orchestrators.http import Refused
 from studio.model_service.orchestrators.training import results
+from studio.model_service.orchestrators.training.line import Outlooks
 from studio.model_service.orchestrators.training.removal import remove
-from studio.model_service.orchestrators.training.requests import request_training
+from studio.model_service.orchestrators.training.requests import follow_priority, request_training
 from studio.model_service.orchestrators.training.retention import prune_contents
-from studio.model_service.orchestrators.views import model_view, training_view
+from studio.model_service.orchestrators.views import cache_hit, model_view, training_view, transition_view
 from studio.model_service.queue import Place
+from studio.storage.port import ObjectStore
 
 TICKET_SECONDS = 900
 CONTENT_UPLOAD_SECONDS = 3600
@@ -37,14 +43,19 @@ class TrainingService(ItemService):
 
     kind = "training"
 
+    def __init__(self, pool: asyncpg.Pool, store: ObjectStore, *, studio: str, namespace: str) -> None:
+        super().__init__(pool, store, studio=studio, namespace=namespace)
+        self._outlooks = Outlooks()
+
     async def put_assistant(self, desired: DesiredTraining) -> ObservedTraining:
         """Remember what is wanted, queue the training that it needs, and tell what is there."""
         self._check_studio(desired)
         async with self._pool.acquire() as conn:
             async with conn.transaction():
-                await registry.put_desired(conn, "training", desired)
+                assistant = await registry.put_desired(conn, "training", desired)
+                await follow_priority(conn, desired, who=OPERATOR)
             await self._request_if_wanted(conn, desired)
-            return await self._observe(conn, desired)
+            return await self._observe(conn, desired, assistant.wanted_since)
 
     async def _request_if_wanted(self, conn: asyncpg.Connection, desired: DesiredTraining) -> None:
         if desired.fingerprint is None or desired.paused or desired.trigger != "OnChange":
@@ -56,7 +67,9 @@ class TrainingService(ItemService):
         async with conn.transaction():
             await request_training(conn, desired, who=OPERATOR)
 
-    async def _observe(self, conn: asyncpg.Connection, desired: DesiredTraining) -> ObservedTraining:
+    async def _observe(
+        self, conn: asyncpg.Connection, desired: DesiredTraining, wanted_since: datetime | None
+    ) -> ObservedTraining:
         latest = await registry.latest_model(conn, desired.uid)
         if desired.fingerprint is None:
             return ObservedTraining(needs_content=False, latest_model=model_view(latest) if latest else None)
@@ -68,6 +81,7 @@ class TrainingService(ItemService):
             training=(await self._views(conn, [item]))[0] if item else None,
             model=model_view(model) if model else None,
             latest_model=model_view(latest) if latest else None,
+            cache_hit=model is not None and wanted_since is not None and model.trained_at < wanted_since,
         )
 
     async def put_content(self, name: str, fingerprint: str, data: bytes, sha256: str) -> None:
@@ -107,34 +121,76 @@ class TrainingService(ItemService):
         async with self._pool.acquire() as conn, conn.transaction():
             return await remove(conn, uid, delete_data=delete_data)
 
-    async def request_by_hand(self, name: str, who: str) -> TrainingView:
+    async def request_by_hand(self, name: str, who: str) -> TrainingView | CacheHit:
         """Train the wanted content again, whatever became of it before."""
         async with self._pool.acquire() as conn:
-            assistant = await registry.assistant_named(conn, name)
-            desired = assistant.desired_training() if assistant else None
-            if desired is None:
-                raise Refused(404, f"there is no assistant {name}")
-            if desired.fingerprint is None or await registry.content(conn, desired.uid, desired.fingerprint) is None:
-                raise Refused(409, f"the assistant {name} has no usable content yet")
-            async with conn.transaction():
-                requested = await request_training(conn, desired, manual=True, who=who)
-            if requested.model is not None:
+            return await self._request(conn, await self._desired(conn, name), who=who)
+
+    async def retry(self, item_id: str, who: str) -> TrainingView | CacheHit:
+        """Train the content of a training that has ended once more, as a new training with the present settings."""
+        async with self._pool.acquire() as conn:
+            item = await self._item(conn, item_id)
+            desired = await self._desired(conn, item.assistant)
+            if not item.final:
+                raise Refused(409, f"the training {item_id} is {item.state}: only one that has ended can be repeated")
+            if (desired.uid, desired.fingerprint) != (item.uid, item.fingerprint):
                 raise Refused(
-                    409, f"this content is trained already: it is version {requested.model.version} of the model"
+                    409,
+                    f"the assistant {item.assistant} wants other content by now: request a training of that instead",
                 )
-            if requested.item is None:
-                raise Refused(409, f"the assistant {name} cannot be trained now")
-            return (await self._views(conn, [requested.item]))[0]
+            return await self._request(conn, desired, who=who, message=f"repeats {item_id}, which ended {item.state}")
+
+    async def _desired(self, conn: asyncpg.Connection, name: str) -> DesiredTraining:
+        assistant = await registry.assistant_named(conn, name)
+        desired = assistant.desired_training() if assistant else None
+        if desired is None:
+            raise Refused(404, f"there is no assistant {name}")
+        return desired
+
+    async def _request(
+        self, conn: asyncpg.Connection, desired: DesiredTraining, *, who: str, message: str = ""
+    ) -> TrainingView | CacheHit:
+        if desired.fingerprint is not None and (
+            model := await registry.model_of(conn, desired.uid, desired.fingerprint)
+        ):
+            return cache_hit(model)
+        if desired.fingerprint is None or await registry.content(conn, desired.uid, desired.fingerprint) is None:
+            raise Refused(409, f"the assistant {desired.name} has no usable content yet")
+        async with conn.transaction():
+            requested = await request_training(conn, desired, manual=True, who=who, message=message)
+        if requested.model is not None:
+            return cache_hit(requested.model)
+        if requested.item is None:
+            raise Refused(409, f"the assistant {desired.name} cannot be trained now")
+        return (await self._views(conn, [requested.item]))[0]
+
+    async def prioritise(self, item_id: str, priority: int, who: str) -> TrainingView:
+        """Move a training that waits; its assistant's settings take over again when they change."""
+        async with self._pool.acquire() as conn:
+            async with conn.transaction():
+                item = await self._locked(conn, item_id)
+                try:
+                    item = await queue.reprioritise(conn, item, priority, who=who)
+                except QueueError as error:
+                    raise Refused(409, str(error)) from error
+            return (await self._views(conn, [item]))[0]
+
+    async def transitions(self, item_id: str) -> list[TransitionView]:
+        """All that became of a training, the oldest first."""
+        async with self._pool.acquire() as conn:
+            await self._item(conn, item_id)
+            return [transition_view(each) for each in await history.transitions(conn, item_id)]
 
     async def cancel(self, item_id: str, who: str) -> TrainingView:
         """End a training: at once while it waits, as soon as its consumer has stopped it while it runs."""
         async with self._pool.acquire() as conn:
             async with conn.transaction():
-                item = await queue.lock(conn, item_id)
-                if item is None or item.kind != "training":
-                    raise Refused(404, f"there is no training {item_id}")
                 item = await queue.request_stop(
-                    conn, item, who=who, reason=Reason.CANCELLED, message=f"cancelled by {who}"
+                    conn,
+                    await self._locked(conn, item_id),
+                    who=who,
+                    reason=Reason.CANCELLED,
+                    message=f"cancelled by {who}",
                 )
             return (await self._views(conn, [item]))[0]
 
@@ -193,6 +249,11 @@ class TrainingService(ItemService):
                         await history.prune(conn, assistant.uid, "training", keep=keep)
 
     async def _views(self, conn: asyncpg.Connection, items: list[Item]) -> list[TrainingView]:
-        waiting = any(item.state == "Queued" for item in items)
-        places = await queue.positions(conn, "training") if waiting else {}
-        return [training_view(item, position=places.get(item.id)) for item in items]
+        ahead = await self._outlooks.of(conn, [item.id for item in items if item.state == TrainingState.QUEUED])
+        return [training_view(item, ahead.get(item.id)) for item in items]
+
+    async def _locked(self, conn: asyncpg.Connection, item_id: str) -> Item:
+        item = await queue.lock(conn, item_id)
+        if item is None or item.kind != self.kind:
+            raise Refused(404, f"there is no training {item_id}")
+        return item

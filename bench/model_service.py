@@ -1,0 +1,116 @@
+"""Measures the model service; writes bench/results/model-service.json.
+
+All parts run on the cluster at hand; `claims` takes only its API server, with a PostgreSQL of its own on loopback.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from measuring import command, goals, model_claims, model_queue, model_requests, model_rest, model_swaps
+from measuring.figures import percentile, spread
+from measuring.results import FOLDER, Circumstances, Result, judge
+
+from cluster.errors import ClusterError
+
+FILE = FOLDER / "model-service.json"
+COMMAND = "make bench-model-service"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the parts, write the file. Returns the exit code: 1 when a goal was missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS))
+    circumstances, results = command.circumstances(COMMAND), []
+    for name in parser.parse_args(arguments).parts:
+        results += PARTS[name](circumstances)
+        command.keep(FILE, results, goals.MODEL_SERVICE)
+    return command.tell(results)
+
+
+def _swaps(where: Circumstances) -> list[Result]:
+    seen = model_swaps.swaps(command.cluster_at_hand())
+    talk, failures = seen.talk, seen.talk.failures
+    detail = (
+        f"{len(failures)} failed and {talk.lost} lost of {talk.sent}, half over new connections, half over kept ones; "
+        f"answers took p50 {percentile(talk.seconds, 0.5):.2f} s, longest {max(talk.seconds):.2f} s"
+    )
+    told = f"; {', '.join(sorted(set(failures))[:3])}" if failures else ""
+    return [
+        judge(goals.SWAP_FAILURES, len(failures) + talk.lost, where, spread=detail + told),
+        judge(goals.SWAP_FIRST_ANSWER, percentile(seen.activations, 0.95), where, spread=spread(seen.activations)),
+    ]
+
+
+def _requests(where: Circumstances) -> list[Result]:
+    seen = model_requests.answered(command.cluster_at_hand())
+    jobs = [seconds * 1000 for seconds in seen.to_job]
+    what = "queued, running and cancelled, each from the database's clock to the watch"
+    return [
+        judge(goals.STATUS_DELAY, percentile(seen.to_status, 0.95), where, spread=f"{spread(seen.to_status)}; {what}"),
+        judge(goals.JOB_DELAY, percentile(jobs, 0.99), where, spread=spread(jobs)),
+    ]
+
+
+def _starts(where: Circumstances) -> list[Result]:
+    seen = model_requests.starts(command.cluster_at_hand())
+    ratio = percentile(seen.ours, 0.5) / percentile(seen.bare, 0.5)
+    detail = f"medians of rounds in turn; training {spread(seen.ours)} s; bare Job {spread(seen.bare)} s"
+    return [judge(goals.START_RATIO, ratio, where, spread=detail)]
+
+
+def _rest(where: Circumstances) -> list[Result]:
+    seen = model_rest.rest(command.cluster_at_hand())
+    return [
+        judge(goals.REST_MEMORY, max(seen.memory), where, spread=spread(seen.memory)),
+        judge(goals.REST_CPU, max(seen.cpu), where, spread=spread(seen.cpu)),
+    ]
+
+
+def _queue(where: Circumstances) -> list[Result]:
+    seen = model_queue.line(command.cluster_at_hand())
+    detail = (
+        f"answered within {seen.seconds:.1f} s; the first {seen.trained} were really trained, the others cancelled then"
+    )
+    return [
+        judge(goals.QUEUE_REFUSED, len(seen.refused), where, spread="; ".join([detail, *seen.refused[:3]])),
+        judge(goals.QUEUE_OVERTAKEN, len(seen.overtaken), where, spread="; ".join(seen.overtaken[:3])),
+        judge(
+            goals.QUEUE_MISPLACED,
+            len(seen.misplaced),
+            where,
+            spread="; ".join([f"all positions at {seen.looks} moments", *seen.misplaced[:3]]),
+        ),
+    ]
+
+
+def _claims(where: Circumstances) -> list[Result]:
+    seen = model_claims.claims(command.cluster_at_hand())
+    detail = f"{seen.trainings} trainings, {seen.consumers} consumers, no pod gets a node"
+    return [
+        judge(goals.CLAIM_RATE, seen.per_second, where, spread=detail),
+        judge(
+            goals.CLAIM_DOUBLES,
+            len(seen.doubled) + max(seen.most_at_work - seen.consumers, 0),
+            where,
+            spread=f"at most {seen.most_at_work} at work",
+        ),
+    ]
+
+
+PARTS: dict[str, Callable[[Circumstances], list[Result]]] = {
+    "swaps": _swaps,
+    "requests": _requests,
+    "starts": _starts,
+    "queue": _queue,
+    "rest": _rest,
+    "claims": _claims,
+}
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except ClusterError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
