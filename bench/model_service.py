@@ -5,6 +5,7 @@ All parts run on the cluster at hand; `claims` takes only its API server, with a
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from measuring import command, goals, model_claims, model_queue, model_requests, model_rest, model_swaps
@@ -35,7 +36,7 @@ def _swaps(where: Circumstances) -> list[Result]:
         f"{len(failures)} failed and {talk.lost} lost of {talk.sent}, half over new connections, half over kept ones; "
         f"answers took p50 {percentile(talk.seconds, 0.5):.2f} s, longest {max(talk.seconds):.2f} s"
     )
-    told = f"; {', '.join(sorted(set(failures))[:3])}" if failures else ""
+    told = "".join(f"; {times} {what}" for what, times in Counter(failures).most_common())
     return [
         judge(goals.SWAP_FAILURES, len(failures) + talk.lost, where, spread=detail + told),
         judge(goals.SWAP_FIRST_ANSWER, percentile(seen.activations, 0.95), where, spread=spread(seen.activations)),

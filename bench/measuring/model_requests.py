@@ -107,7 +107,8 @@ async def _our_start(api: Trainings, pods: Watched) -> tuple[float, str]:
     moment = await pods.first(trains, since=seen)
     await api.cancel(item)
     await api.ended(item)
-    await asyncio.sleep(PAUSE_SECONDS)
+    # Until its processes are gone they take the CPU from whatever is measured next.
+    await pods.gone(lambda pod: _is_of(pod, item))
     pod = next(pod for _, _, pod in reversed(pods.events) if _is_of(pod, item))
     return moment - began, next(c["image"] for c in pod["spec"]["initContainers"] if c["name"] == "train")
 
@@ -116,12 +117,13 @@ async def _bare_start(kube: Kube, pods: Watched, namespace: str, image: str, num
     name = f"{BARE}-{number}"
     began, seen = time.time(), len(pods.events)
     await kube.create(JOB, bare_job(name, namespace, image))
-    moment = await pods.first(
-        lambda pod: pod["metadata"]["labels"].get("job-name") == name and _runs(pod, "containerStatuses", BARE),
-        since=seen,
-    )
+
+    def bare(pod: Manifest) -> bool:
+        return bool(pod["metadata"].get("labels", {}).get("job-name") == name)
+
+    moment = await pods.first(lambda pod: bare(pod) and _runs(pod, "containerStatuses", BARE), since=seen)
     await kube.delete(JOB, namespace, name)
-    await asyncio.sleep(PAUSE_SECONDS)
+    await pods.gone(bare)
     return moment - began
 
 

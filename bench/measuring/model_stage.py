@@ -155,6 +155,16 @@ class Watched:
                         return moment
                 await self.heard.wait()
 
+    async def gone(self, holds: Callable[[Manifest], bool], *, within: float = WITHIN) -> None:
+        """Until the last that was heard of every object which `holds` is its deletion. Raises TimeoutError."""
+        async with asyncio.timeout(within):
+            while True:
+                self.heard.clear()
+                last = {m["metadata"]["uid"]: event for _, event, m in self.events if holds(m)}
+                if all(event == "DELETED" for event in last.values()):
+                    return
+                await self.heard.wait()
+
 
 @contextlib.asynccontextmanager
 async def watching(kube: Kube, kind: Kind, where: str, *, selector: str = "") -> AsyncIterator[Watched]:

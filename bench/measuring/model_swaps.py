@@ -34,7 +34,7 @@ async def say(session, how, number):
             answer.raise_for_status()
             told["heard"] = [part.get("text") for part in await answer.json()]
     except Exception as error:
-        told["failed"] = repr(error)
+        told["failed"] = f"{type(error).__name__} {getattr(error, 'errno', None) or ''}".strip()
     told["seconds"] = time.time() - began
     print(json.dumps(told), flush=True)
 async def main():
@@ -71,7 +71,7 @@ class Talk:
 
     @property
     def failures(self) -> list[str]:
-        """Messages that failed, and those whose answer is that of no model; by connection."""
+        """Messages that failed, and those whose answer is that of no model: the connection, and what came instead."""
         wrong = [record for _, record in self.told if record.get("heard") not in ([text] for text in GREETINGS)]
         return [f"{record['how']}: {record.get('failed') or record.get('heard')}" for record in wrong]
 

@@ -43,7 +43,7 @@ def test_every_day_and_category_of_the_lookups_is_known(programme: ModuleType) -
 
 def test_the_generator_ships_every_file_of_the_content() -> None:
     (generator,) = yaml.safe_load((HALL / "kustomization.yaml").read_text())["configMapGenerator"]
-    assert sorted(generator["files"]) == sorted(f"content/{path.name}" for path in (HALL / "content").iterdir())
+    assert sorted(generator["files"]) == sorted(f"content/{path.name}" for path in (HALL / "content").glob("[!.]*"))
 
 
 def test_the_conversation_is_pairs_of_what_is_said_and_heard() -> None:

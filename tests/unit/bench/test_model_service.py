@@ -9,6 +9,7 @@ from measuring import goals, model_swaps
 from measuring.model_order import misplaced, overtaken
 from measuring.model_requests import bare_job
 from measuring.model_rest import used_seconds
+from measuring.model_stage import Watched
 from measuring.model_swaps import GREETINGS, Talk
 
 
@@ -93,6 +94,33 @@ def test_the_first_answer_of_a_model_is_one_after_its_activation() -> None:
     assert made.first(GREETINGS[1], since=at - 1) == at
     assert made.first(GREETINGS[1], since=at) is None
     assert made.first(GREETINGS[0], since=0) is None
+
+
+def pod(name: str) -> dict[str, Any]:
+    return {"metadata": {"uid": name}}
+
+
+def is_one(manifest: dict[str, Any]) -> bool:
+    return bool(manifest == pod("one"))
+
+
+async def test_a_watch_knows_when_it_heard_first_of_something() -> None:
+    watched = Watched()
+    for event, name in (("BOOKMARK", "one"), ("DELETED", "one"), ("ADDED", "two"), ("ADDED", "one")):
+        watched.note(event, pod(name))
+    assert [event for _, event, _ in watched.events] == ["DELETED", "ADDED", "ADDED"]
+    assert await watched.first(is_one) == watched.events[2][0]
+    with pytest.raises(TimeoutError):
+        await watched.first(is_one, since=3, within=0)
+
+
+async def test_a_watch_knows_what_is_gone() -> None:
+    watched = Watched()
+    watched.note("ADDED", pod("one"))
+    with pytest.raises(TimeoutError):
+        await watched.gone(is_one, within=0)
+    watched.note("DELETED", pod("one"))
+    await watched.gone(is_one)
 
 
 def test_the_sender_is_a_program() -> None:
