@@ -41,7 +41,7 @@ class Assistant:
 
 
 class FakeModelService:
-    """See the module. `error` is raised by every call while it is set."""
+    """See the module. `error` is raised by every call while it is set, `training_error` by those about trainings."""
 
     def __init__(self, lifeline: Lifeline | None = None) -> None:
         self.lifeline = lifeline or Lifeline()
@@ -49,6 +49,7 @@ class FakeModelService:
         self.removed: list[tuple[str, bool]] = []
         self.handed_over: list[str] = []
         self.error: ModelServiceError | None = None
+        self.training_error: ModelServiceError | None = None
         self.durable: bool | None = None
         self.stubborn = False
         self.waiting_seconds = 0.0
@@ -56,6 +57,8 @@ class FakeModelService:
 
     async def put_training(self, desired: DesiredTraining) -> ObservedTraining:
         self._begin()
+        if self.training_error:
+            raise self.training_error
         known = self.assistants.setdefault(desired.uid, Assistant())
         known.training = desired
         fingerprint = desired.fingerprint

@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 
 from studio.contract import labels, names
-from studio.contract.model_service import ObservedRunning, RunState
+from studio.contract.model_service import DesiredTraining, ObservedRunning, ObservedTraining, RunState
 from studio.contract.names import child_of_assistant
 from studio.kube import ASSISTANT, DEPLOYMENT, SERVICE, STUDIO, Manifest
 from studio.kube.errors import AlreadyExists, Forbidden, Invalid
@@ -266,13 +266,22 @@ class AssistantPass:
     ) -> AssistantFacts:
         fingerprint = content.verdict.fingerprint if content else None
         wanted = desired.training(context, fingerprint)
-        observed = await self._model_service.put_training(wanted)
-        if observed.needs_content and content is not None:
-            archive = await content.archive()
-            await self._model_service.put_content(wanted, archive, hashlib.sha256(archive).hexdigest())
-            observed = await self._model_service.put_training(wanted)
+        try:
+            observed = await self._wish_training(wanted, content)
+        except ModelServiceError:
+            # What answers people does not wait for what trains.
+            await self._model_service.put_running(desired.running(context, fingerprint))
+            raise
         running = await self._model_service.put_running(desired.running(context, fingerprint))
         return _with(facts, training=observed, running=running)
+
+    async def _wish_training(self, wanted: DesiredTraining, content: Reading | None) -> ObservedTraining:
+        observed = await self._model_service.put_training(wanted)
+        if not observed.needs_content or content is None:
+            return observed
+        archive = await content.archive()
+        await self._model_service.put_content(wanted, archive, hashlib.sha256(archive).hexdigest())
+        return await self._model_service.put_training(wanted)
 
     async def _report(self, resource: Manifest, facts: AssistantFacts) -> float | None:
         """Write the status; or the seconds to wait while it would tell nothing but another place in the queue."""

@@ -360,6 +360,14 @@ class TestModelService:
         await world.settle()
         assert world.status(ASSISTANT, "concierge") == before
 
+    async def test_what_runs_is_looked_after_while_what_trains_is_away(self, world: World) -> None:
+        await served(world)
+        world.model_service.training_error = Unreachable("training orchestrator: connection refused")
+        world.put_assistant(running={"mode": "Never"})
+        assert await world.look_at(ASSISTANT, "concierge") is not None
+        assert world.model_service.of("concierge").running.mode == "Never"
+        assert world.conditions(ASSISTANT, "concierge")["Degraded"] == ("True", "ModelServiceUnreachable")
+
     async def test_new_content_is_not_ready_before_somebody_heard_of_it(self, world: World) -> None:
         await served(world)
         world.model_service.error = Unreachable("connection refused")
