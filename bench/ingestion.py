@@ -3,10 +3,9 @@
 Needs no cluster: it starts its own PostgreSQL and Kafka on loopback. Results go into bench/results/studio.json.
 """
 
-import argparse
 import asyncio
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from measuring import command, goals, ingestion
 from measuring.figures import percentile, spread
@@ -49,18 +48,12 @@ def kills(where: Circumstances) -> list[Result]:
     ]
 
 
-PARTS: dict[str, Callable[[Circumstances], list[Result]]] = {"rate": rate, "visible": visible, "kills": kills}
+PARTS: dict[str, command.Part] = {"rate": rate, "visible": visible, "kills": kills}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the parts, write the file. Returns the exit code: 1 when a goal was missed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS))
-    circumstances, results = command.circumstances(COMMAND), []
-    for name in parser.parse_args(arguments).parts:
-        results += PARTS[name](circumstances)
-        command.keep(FILE, results, goals.STUDIO)
-    return command.tell(results)
+    return command.measure(PARTS, arguments, about=__doc__, command=COMMAND, file=FILE, order=goals.STUDIO)
 
 
 if __name__ == "__main__":

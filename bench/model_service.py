@@ -3,10 +3,9 @@
 All parts run on the cluster at hand; `claims` takes only its API server, with a PostgreSQL of its own on loopback.
 """
 
-import argparse
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from measuring import command, goals, model_claims, model_queue, model_requests, model_rest, model_swaps
 from measuring.figures import percentile, spread
@@ -20,13 +19,7 @@ COMMAND = "make bench-model-service"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the parts, write the file. Returns the exit code: 1 when a goal was missed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS))
-    circumstances, results = command.circumstances(COMMAND), []
-    for name in parser.parse_args(arguments).parts:
-        results += PARTS[name](circumstances)
-        command.keep(FILE, results, goals.MODEL_SERVICE)
-    return command.tell(results)
+    return command.measure(PARTS, arguments, about=__doc__, command=COMMAND, file=FILE, order=goals.MODEL_SERVICE)
 
 
 def _swaps(where: Circumstances) -> list[Result]:
@@ -99,7 +92,7 @@ def _claims(where: Circumstances) -> list[Result]:
     ]
 
 
-PARTS: dict[str, Callable[[Circumstances], list[Result]]] = {
+PARTS: dict[str, command.Part] = {
     "swaps": _swaps,
     "requests": _requests,
     "starts": _starts,

@@ -1,11 +1,7 @@
-"""Measures the whole studio on the cluster at hand; writes bench/results/studio.json.
+"""Measures the whole studio on the cluster at hand; writes bench/results/studio.json."""
 
-The parts `ingestion` and `kills` need no cluster: they start their own PostgreSQL and Kafka on loopback.
-"""
-
-import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from measuring import command, goals, whole
 from measuring.results import FOLDER, Circumstances, Result, judge
@@ -18,13 +14,7 @@ COMMAND = "make bench-studio"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the parts, write the file. Returns the exit code: 1 when a goal was missed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS))
-    circumstances, results = command.circumstances(COMMAND), []
-    for name in parser.parse_args(arguments).parts:
-        results += PARTS[name](circumstances)
-        command.keep(FILE, results, goals.STUDIO)
-    return command.tell(results)
+    return command.measure(PARTS, arguments, about=__doc__, command=COMMAND, file=FILE, order=goals.STUDIO)
 
 
 def _arrival(where: Circumstances) -> list[Result]:
@@ -45,7 +35,7 @@ def _web(where: Circumstances) -> list[Result]:
     return [judge(goals.FIRST_LOAD, kilobytes, where, spread=detail)]
 
 
-PARTS: dict[str, Callable[[Circumstances], list[Result]]] = {"arrival": _arrival, "web": _web}
+PARTS: dict[str, command.Part] = {"arrival": _arrival, "web": _web}
 
 
 if __name__ == "__main__":

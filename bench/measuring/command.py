@@ -1,15 +1,40 @@
 """What the benchmarks' commands have in common: circumstances, the cluster at hand, the file, the printed lines."""
 
+import argparse
 import datetime as dt
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from measuring.goals import Goal
 from measuring.results import Circumstances, Result, load, merged, save
 from stage.kubectl import Kubectl
+
+Part = Callable[[Circumstances], list[Result]]
+
+
+def measure(
+    parts: Mapping[str, Part],
+    arguments: Sequence[str] | None,
+    *,
+    about: str | None,
+    command: str,
+    file: Path,
+    order: Iterable[Goal],
+) -> int:
+    """Run the parts that the arguments choose and keep what each gives.
+
+    Returns the exit code: 1 when a goal was missed.
+    """
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--parts", nargs="*", choices=parts, default=list(parts))
+    where, results = circumstances(command), []
+    for name in parser.parse_args(arguments).parts:
+        results += parts[name](where)
+        keep(file, results, order)
+    return tell(results)
 
 
 def circumstances(command: str) -> Circumstances:

@@ -1,17 +1,14 @@
 """Swaps of models under load: messages through the Service at a steady rate while models are activated in turn."""
 
 import json
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from threading import Thread
 from typing import Any
 
 from measuring import model_stage
 from stage.kubectl import Kubectl
-from studio.contract.labels import Component
 from studio_e2e import assistants, chat, content
 from studio_e2e.assistants import Assistant
 from studio_e2e.space import Space
@@ -133,23 +130,6 @@ def _wait_single(porter: Assistant) -> None:
 @contextmanager
 def talking(space: Space, assistant: str) -> Iterator[Talk]:
     """Messages at a steady rate from inside a pod while the block runs; then the answers that are still due."""
-    pod = space.pod_of(Component.TRAINING_ORCHESTRATOR)["metadata"]["name"]
-    script = ("python3", "-c", _TALK, chat.url(assistant), "good day", str(MESSAGES_PER_SECOND))
-    command = space.kubectl.command("-n", space.name, "exec", "-i", pod, "--", *script)
     talk = Talk()
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        reader = Thread(target=_read, args=(process, talk), daemon=True)
-        reader.start()
-        try:
-            yield talk
-        finally:
-            assert process.stdin is not None
-            process.stdin.close()
-            reader.join(timeout=70)
-            process.terminate()
-
-
-def _read(process: subprocess.Popen[str], talk: Talk) -> None:
-    assert process.stdout is not None
-    for line in process.stdout:
-        talk.note(line)
+    with chat.sending(space, talk.note, _TALK, chat.url(assistant), "good day", str(MESSAGES_PER_SECOND), patience=70):
+        yield talk

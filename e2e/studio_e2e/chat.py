@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Thread
@@ -71,23 +71,32 @@ class Doorbell:
 @contextmanager
 def ringing(space: Space, assistant: str, message: str, *, seconds: float = 150) -> Iterator[Doorbell]:
     """Send the same message every 0.3 s from inside a pod for as long as the block runs, at most `seconds`."""
-    pod = space.pod_of(Component.TRAINING_ORCHESTRATOR)["metadata"]["name"]
-    script = ("python3", "-c", _RING, url(assistant), message, f"{seconds:g}")
-    command = space.kubectl.command("-n", space.name, "exec", "-i", pod, "--", *script)
     doorbell = Doorbell()
+    with sending(space, doorbell.note, _RING, url(assistant), message, f"{seconds:g}", patience=20):
+        yield doorbell
+
+
+@contextmanager
+def sending(space: Space, note: Callable[[str], None], script: str, *arguments: str, patience: float) -> Iterator[None]:
+    """A Python script inside a pod while the block runs; `note` takes in its lines.
+
+    At the end of the block its standard input ends, and it has `patience` seconds to say the rest.
+    """
+    pod = space.pod_of(Component.TRAINING_ORCHESTRATOR)["metadata"]["name"]
+    command = space.kubectl.command("-n", space.name, "exec", "-i", pod, "--", "python3", "-c", script, *arguments)
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        reader = Thread(target=_read, args=(process, doorbell), daemon=True)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        reader = Thread(target=_read, args=(process.stdout, note), daemon=True)
         reader.start()
         try:
-            yield doorbell
+            yield
         finally:
-            assert process.stdin is not None
             process.stdin.close()
-            reader.join(timeout=20)
+            reader.join(timeout=patience)
             process.terminate()
 
 
-def _read(process: subprocess.Popen[str], doorbell: Doorbell) -> None:
-    assert process.stdout is not None
-    for line in process.stdout:
-        doorbell.note(line)
+def _read(lines: Iterable[str], note: Callable[[str], None]) -> None:
+    for line in lines:
+        note(line)

@@ -6,8 +6,10 @@ from typing import Annotated, ClassVar
 import asyncpg
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import PlainTextResponse
+from pydantic import Field
 
-from studio.contract.model_service import AssistantIdentity, ModelView, Removal
+from studio.auth.verification import Identity
+from studio.contract.model_service import AssistantIdentity, Message, ModelView, Removal
 from studio.model_service import queue
 from studio.model_service.items import Item, Kind
 from studio.model_service.orchestrators import logs, registry
@@ -15,6 +17,17 @@ from studio.model_service.orchestrators.changes import ChangeStream
 from studio.model_service.orchestrators.http import Consumer, Operator, Reader, Refused, change_events
 from studio.model_service.orchestrators.views import model_view
 from studio.storage.port import ObjectStore
+
+
+class OnBehalf(Message):
+    """The body of what the back end asks for a person."""
+
+    who: str = Field(default="", description="the person for whom it is asked; empty: the caller")
+
+
+def asker(request: OnBehalf | None, caller: Identity) -> str:
+    """Who counts as the one who asked."""
+    return (request and request.who) or caller.subject
 
 
 class ItemService(ABC):

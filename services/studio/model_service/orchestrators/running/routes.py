@@ -3,11 +3,10 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime
 
 from studio.contract.model_service import (
     DesiredRunning,
-    Message,
     ObservedRunning,
     RunReport,
     RunState,
@@ -16,16 +15,10 @@ from studio.contract.model_service import (
     Slots,
 )
 from studio.model_service.orchestrators.changes import ChangeStream
-from studio.model_service.orchestrators.common import add_common_routes
+from studio.model_service.orchestrators.common import OnBehalf, add_common_routes, asker
 from studio.model_service.orchestrators.http import Helper, Operator, Reader, Refused
 from studio.model_service.orchestrators.registry import Removing
 from studio.model_service.orchestrators.running.service import RunningService
-
-
-class OnBehalf(Message):
-    """POST /v1/assistants/{name}/run/start and …/stop: for whom."""
-
-    who: str = Field(default="", description="the person for whom it is asked; empty: the caller")
 
 
 def routes(service: RunningService, changes: ChangeStream) -> APIRouter:
@@ -52,12 +45,12 @@ def _assistants(router: APIRouter, service: RunningService) -> None:
     @router.post("/assistants/{name}/run/start")
     async def start_by_hand(who: Reader, name: str, request: OnBehalf | None = None) -> RunView:
         """Run the wanted model by hand, also with `mode: Never`, and after a failure or a stop."""
-        return await service.start_by_hand(name, (request and request.who) or who.subject)
+        return await service.start_by_hand(name, asker(request, who))
 
     @router.post("/assistants/{name}/run/stop")
     async def stop_by_hand(who: Reader, name: str, request: OnBehalf | None = None) -> RunView:
         """End what runs, until somebody starts it or another model is to run; the answer is the newest run."""
-        return await service.stop_by_hand(name, (request and request.who) or who.subject)
+        return await service.stop_by_hand(name, asker(request, who))
 
 
 def _runs(router: APIRouter, service: RunningService) -> None:

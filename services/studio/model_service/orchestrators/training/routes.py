@@ -4,13 +4,12 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime
 
 from studio.contract.model_service import (
     CacheHit,
     DesiredTraining,
     FetchTicket,
-    Message,
     ObservedTraining,
     Priority,
     TrainingResult,
@@ -22,7 +21,7 @@ from studio.contract.model_service import (
 )
 from studio.http import streams
 from studio.model_service.orchestrators.changes import ChangeStream
-from studio.model_service.orchestrators.common import add_common_routes
+from studio.model_service.orchestrators.common import OnBehalf, add_common_routes, asker
 from studio.model_service.orchestrators.http import Helper, Operator, Reader, Refused
 from studio.model_service.orchestrators.registry import Removing
 from studio.model_service.orchestrators.training.live_log import LiveLog
@@ -32,17 +31,10 @@ CACHE_HIT: dict[int | str, dict[str, Any]] = {200: {"model": CacheHit, "descript
 FINGERPRINT = r"^[0-9a-f]{64}$"
 
 
-class TrainingRequest(Message):
+class TrainingRequest(OnBehalf):
     """POST /v1/trainings: train the wanted content of an assistant by hand."""
 
     assistant: str
-    who: str = Field(default="", description="the person on whose behalf it is asked; without it whoever asks")
-
-
-class OnBehalf(Message):
-    """POST /v1/trainings/{id}/cancel and …/retry: end a training, or repeat one."""
-
-    who: str = Field(default="", description="as in TrainingRequest")
 
 
 class Prioritisation(OnBehalf):
@@ -102,7 +94,7 @@ def _trainings(router: APIRouter, service: TrainingService) -> None:
     @router.post("/trainings", status_code=201, response_model=TrainingView, responses=CACHE_HIT)
     async def post_training(who: Reader, request: TrainingRequest) -> TrainingView | Response:
         """Train by hand, also what failed before; what is trained already is answered with its model."""
-        return _made(await service.request_by_hand(request.assistant, request.who or who.subject))
+        return _made(await service.request_by_hand(request.assistant, asker(request, who)))
 
     @router.get("/trainings/{id}")
     async def get_training(_: Reader, id: str) -> TrainingView:  # noqa: A002
@@ -112,17 +104,17 @@ def _trainings(router: APIRouter, service: TrainingService) -> None:
     @router.post("/trainings/{id}/cancel")
     async def cancel(who: Reader, id: str, request: OnBehalf | None = None) -> TrainingView:  # noqa: A002
         """End a training."""
-        return await service.cancel(id, (request and request.who) or who.subject)
+        return await service.cancel(id, asker(request, who))
 
     @router.post("/trainings/{id}/retry", status_code=201, response_model=TrainingView, responses=CACHE_HIT)
     async def retry(who: Reader, id: str, request: OnBehalf | None = None) -> TrainingView | Response:  # noqa: A002
         """Train the same content once more, as a new training."""
-        return _made(await service.retry(id, (request and request.who) or who.subject))
+        return _made(await service.retry(id, asker(request, who)))
 
     @router.post("/trainings/{id}/priority")
     async def prioritise(who: Reader, id: str, request: Prioritisation) -> TrainingView:  # noqa: A002
         """Move a training that waits."""
-        return await service.prioritise(id, request.priority, request.who or who.subject)
+        return await service.prioritise(id, request.priority, asker(request, who))
 
     @router.get("/trainings/{id}/transitions")
     async def get_transitions(_: Reader, id: str) -> list[TransitionView]:  # noqa: A002
