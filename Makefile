@@ -31,7 +31,10 @@ example: .venv ## Apply the example assistant as it is in this checkout
 	@$(STAGE) example
 
 ##@ Tests
-test: check web test-unit test-e2e ## Everything: gates, unit tests, and end to end on a real cluster
+test: gates test-unit test-e2e ## Everything: gates, unit tests, and end to end on a real cluster
+
+gates: .venv web/node_modules ## `check` and `web` beside each other
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target check web
 
 check: .venv ## Formatter, linter, types, import rules, generated files
 	@.venv/bin/ruff format --check --quiet .
@@ -58,7 +61,7 @@ test-unit: .venv ## Fast tests, no cluster; the programs of PostgreSQL and nginx
 test-e2e: cluster-up load web/node_modules ## End to end on the cluster at hand, in a real browser, too
 	@command -v chromium >/dev/null || $(CLUSTER) packages chromium
 	@$(STAGE) operator
-	@$(PYTHON) -m pytest e2e/tests
+	@$(PYTHON) -m pytest e2e/tests --verbose --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 bench-first-chat: cluster-up load ## Measure the first chat; writes bench/results/first-chat.json and docs/measurements.md
 	@$(STAGE) operator
@@ -123,4 +126,4 @@ lock: .venv ## Resolve the dependencies again, with hashes
 help: ## This list
 	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  make %-18s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: up down web open chat example test check test-unit test-e2e bench-first-chat bench-studio bench-model-service images load cluster-up cluster-down kubeconfig operator generate format lock help
+.PHONY: up down web open chat example test gates check test-unit test-e2e bench-first-chat bench-studio bench-model-service images load cluster-up cluster-down kubeconfig operator generate format lock help

@@ -201,7 +201,7 @@ def survive(kubectl: Kubectl, undisturbed: list[str], moments: list[float]) -> S
         def ready() -> bool:
             if left and time.monotonic() - start > left[0]:
                 left.pop(0)
-                faults.kill_operator(space)
+                faults.kill_operator(Space(space.kubectl, faults.OPERATOR_NAMESPACE))
             return not left and _is_ready(hall)
 
         eventually("Ready in spite of the kills", ready, within=2 * ARRIVES_WITHIN, every=0.3)

@@ -28,9 +28,8 @@ def sigkill(space: Space, pod: Manifest) -> None:
         space.delete("pod", pod["metadata"]["name"], "--grace-period=0", "--force")
 
 
-def kill_operator(space: Space) -> None:
-    """Kill the operator, wherever it is in its work."""
-    home = Space(space.kubectl, OPERATOR_NAMESPACE)
+def kill_operator(home: Space) -> None:
+    """Kill the operator of a namespace, wherever it is in its work."""
     for pod in operator_pods(home):
         sigkill(home, pod)
 

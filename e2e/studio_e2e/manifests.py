@@ -10,6 +10,18 @@ API_VERSION = "studio-operator.io/v1alpha1"
 _TRAINING = {"resources": {"requests": {"cpu": "100m", "memory": "500Mi"}}}
 _RUNNING = {"resources": {"requests": {"cpu": "50m", "memory": "400Mi"}}}
 SMALL: Manifest = {"training": _TRAINING, "running": _RUNNING}
+_PARTS = (
+    "trainingOrchestrator",
+    "runningOrchestrator",
+    "trainingConsumer",
+    "runningConsumer",
+    "backend",
+    "ingestion",
+    "webClient",
+    "entryProxy",
+    "migration",
+)
+_SMALL_PARTS = {part: {"resources": {"requests": {"cpu": "5m", "memory": "64Mi"}}} for part in _PARTS}
 
 
 def namespace(name: str) -> Manifest:
@@ -26,6 +38,11 @@ def config_map(name: str, data: Mapping[str, str]) -> Manifest:
 def secret(name: str, data: Mapping[str, str]) -> Manifest:
     """A Secret, from plain text."""
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": dict(data)}
+
+
+def small_studio(name: str = "studio", **spec: Any) -> Manifest:
+    """A complete Studio whose parts ask for little, so that several find room on two cores."""
+    return studio(name, components=_SMALL_PARTS, **spec)
 
 
 def studio(name: str = "studio", **spec: Any) -> Manifest:

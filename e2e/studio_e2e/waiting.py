@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
+_FIRST_PAUSE = 0.1
 
 
 class NotYet(Exception):
@@ -16,11 +17,11 @@ class TimedOut(AssertionError):
 
 
 def eventually(what: str, probe: Callable[[], T | None], *, within: float, every: float = 1.0) -> T:
-    """Call `probe` every `every` seconds until it returns something true, and return that.
+    """Call `probe` until it returns something true, and return that; at first often, then every `every` seconds.
 
     `within` are the seconds allowed in all. Raises TimedOut with the last words of the probe.
     """
-    deadline, seen = time.monotonic() + within, "nothing"
+    deadline, seen, pause = time.monotonic() + within, "nothing", min(_FIRST_PAUSE, every)
     while True:
         try:
             if found := probe():
@@ -30,4 +31,5 @@ def eventually(what: str, probe: Callable[[], T | None], *, within: float, every
             seen = str(words)
         if time.monotonic() > deadline:
             raise TimedOut(f"{what}: not within {within:g} s; last seen: {seen}")
-        time.sleep(every)
+        time.sleep(pause)
+        pause = min(pause * 2, every)

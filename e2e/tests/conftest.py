@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from cluster.errors import ClusterError
+from cluster.paths import Paths
 from stage.kubectl import Kubectl
 from studio_e2e import assistants, browser, content, diagnosis, entry, manifests
 from studio_e2e.assistants import Assistant
@@ -16,19 +17,32 @@ from studio_e2e.browser import Windows
 from studio_e2e.command_line import Terminal
 from studio_e2e.faults import OPERATOR, OPERATOR_NAMESPACE
 from studio_e2e.space import Space, Spaces, keeping
+from studio_e2e.turnstile import Turnstile
 
 Manifest = dict[str, Any]
 
 # The longest scenario is a first apply with a killed operator on two busy cores.
 SECONDS_PER_TEST = 420
+# Two processes share the files of tests: the longest come first, so that both are done at about the same time.
+LONGEST = ("test_survival", "test_journey", "test_first_chat", "test_change", "test_origin", "test_training")
 _SPACES = pytest.StashKey[Spaces]()
 _WINDOWS = pytest.StashKey[Windows]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    alone = {item.path for item in items if item.get_closest_marker("alone")}
+    items.sort(key=lambda item: (item.path in alone, item.path.stem not in LONGEST, _rank(item)))
     for item in items:
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(SECONDS_PER_TEST))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool | None, bool | None]:
+    """Tests of several processes share the cluster; a test that damages what all of them stand on has it alone."""
+    turnstile = Turnstile(Paths.from_environment().cache)
+    with turnstile.alone() if item.get_closest_marker("alone") else turnstile.among_others():
+        return (yield)
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -82,7 +96,7 @@ def space(operator: None, spaces: Spaces, request: pytest.FixtureRequest) -> Ite
 def shared(operator: None, spaces: Spaces) -> Space:
     """A namespace with a Studio for all tests that leave a Studio as they found it."""
     made = spaces.make("shared")
-    made.apply(manifests.studio(publicUrl=entry.free_origin()))
+    made.apply(manifests.small_studio(publicUrl=entry.free_origin()))
     return made
 
 
@@ -121,6 +135,10 @@ def assistant(studio: Space, request: pytest.FixtureRequest) -> Iterator[Assista
     yield made
     if not keeping():
         made.delete()
+
+
+def _rank(item: pytest.Item) -> int:
+    return LONGEST.index(item.path.stem) if item.path.stem in LONGEST else 0
 
 
 def short_name(request: pytest.FixtureRequest) -> str:

@@ -17,6 +17,8 @@ from studio_e2e.waiting import NotYet, eventually
 
 Manifest = dict[str, Any]
 
+pytestmark = pytest.mark.alone
+
 LEASE_SECONDS = 15.0
 OUTAGE_SECONDS = 30.0
 CONSUMERS = "studio-training-consumer"

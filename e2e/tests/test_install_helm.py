@@ -120,6 +120,7 @@ def release(helm: Helm, kubectl: Kubectl, porter: Assistant) -> Iterator[dict[st
     installation.restore(kubectl, refs)
 
 
+@pytest.mark.alone
 def test_a_release_comes_changes_goes_and_comes_again(
     helm: Helm, kubectl: Kubectl, porter: Assistant, release: dict[str, str]
 ) -> None:
