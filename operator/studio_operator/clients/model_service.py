@@ -19,7 +19,7 @@ from studio.contract.model_service import (
     Removal,
     Slots,
 )
-from studio_operator.clients.studio_http import REQUEST_SECONDS, StudioHttp, raise_for_status, words
+from studio_operator.clients.studio_http import CONNECT_SECONDS, StudioHttp, raise_for_status, words
 from studio_operator.ports import Unreachable
 from studio_operator.runtime.streams import Stream
 
@@ -88,7 +88,7 @@ class HttpModelService:
         Raises Unreachable when the stream breaks or falls silent, Refused when it is not granted.
         """
         url = f"{self._http.base(stream.component, stream.namespace, stream.studio)}/v1/changes"
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=REQUEST_SECONDS, sock_read=SILENCE_SECONDS)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS)
         try:
             async with self._http.session.get(
                 url, timeout=timeout, headers={**self._http.authorization(), "Accept": "text/event-stream"}

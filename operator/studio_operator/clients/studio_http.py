@@ -14,6 +14,8 @@ from studio_operator.runtime import metrics
 
 URL_TEMPLATE = "http://{studio}-{component}.{namespace}.svc:8080"
 REQUEST_SECONDS = 10.0
+# Inside a cluster this takes milliseconds, but the address of a Service that is gone never answers.
+CONNECT_SECONDS = 2.0
 
 
 class StudioHttp:
@@ -52,11 +54,10 @@ class StudioHttp:
     ) -> bytes:
         """The body of the answer, of `at_most` so many bytes."""
         headers = {**request.pop("headers", {}), **self.authorization()}
+        timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS)
         started, code = time.monotonic(), "0"
         try:
-            async with self.session.request(
-                method, url, timeout=aiohttp.ClientTimeout(total=seconds), headers=headers, **request
-            ) as response:
+            async with self.session.request(method, url, timeout=timeout, headers=headers, **request) as response:
                 code = str(response.status)
                 await raise_for_status(response)
                 return await _read(response, at_most)

@@ -7,6 +7,8 @@ from studio.contract.labels import Component
 # Assistants and Studios: `^[a-z]([-a-z0-9]*[a-z0-9])?$`, so that every child below fits.
 NAME_PATTERN = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
 NAME_MAX = 40
+# A tracker schema stands with this among the topics that events come from: no topic has a colon in its name.
+TRACKER_PREFIX = "tracker:"
 
 
 def child(studio: str, component: Component) -> str:

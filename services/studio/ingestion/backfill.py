@@ -44,7 +44,7 @@ class Tracker:
     @property
     def partition(self) -> Partition:
         """The schema as a source of events."""
-        return Partition(f"{store.TRACKER_PREFIX}{self.schema}", 0)
+        return Partition(f"{names.TRACKER_PREFIX}{self.schema}", 0)
 
 
 async def run(pool: asyncpg.Pool, connect: Connect, *, holder: str, before: float) -> bool:

@@ -13,6 +13,7 @@ from datetime import datetime
 
 import asyncpg
 
+from studio.contract import names
 from studio.ingestion.batch import (
     Batch,
     Conversation,
@@ -26,8 +27,6 @@ from studio.ingestion.batch import (
     deleted,
 )
 from studio.ingestion.event import Event, Place
-
-TRACKER_PREFIX = "tracker:"
 
 
 class Fenced(Exception):
@@ -202,7 +201,7 @@ async def known(
         """,
         *zip(*((*key, *span) for key, span in spans.items()), strict=True),
         only_backfilled,
-        TRACKER_PREFIX,
+        names.TRACKER_PREFIX,
     )
     return Counter(
         {

@@ -10,7 +10,8 @@ from studio.backend.access import Caller
 from studio.backend.models.assistants import IngestionState
 from studio.backend.models.common import Page
 from studio.backend.models.system import DeadLetter, ReplayRequest
-from studio.db.schema.conversations import dead_letters, event_offsets
+from studio.contract import names
+from studio.db.schema.conversations import dead_letters, event_offsets, event_sources
 from studio.http.problems import Refused
 
 _SHOWN_BYTES = 16 * 1024
@@ -66,11 +67,17 @@ async def replay_many(engine: AsyncEngine, caller: Caller, wanted: ReplayRequest
 
 
 async def ingestion(engine: AsyncEngine) -> IngestionState:
-    """How far the storing of events is behind."""
+    """How far the storing of events is behind: of topics as they are now, for the back-fill lets young events wait."""
     behind = func.greatest(event_offsets.c.log_end - event_offsets.c.next_offset, 0)
+    topic, later = event_sources.c, event_sources.alias().c
+    newest = select(func.max(later.incarnation)).where(later.topic == topic.topic).scalar_subquery()
     unsolved = select(_D.id).where(_UNSOLVED).limit(_COUNTED).subquery()
     async with engine.connect() as conn:
-        lag = await conn.scalar(select(func.coalesce(func.sum(behind), 0)))
+        lag = await conn.scalar(
+            select(func.coalesce(func.sum(behind), 0))
+            .join_from(event_offsets, event_sources, event_offsets.c.source == topic.id)
+            .where(topic.topic.not_like(f"{names.TRACKER_PREFIX}%"), topic.incarnation == newest)
+        )
         count = await conn.scalar(select(func.count()).select_from(unsolved))
     return IngestionState(lag=int(lag or 0), dead_letters=int(count or 0))
 

@@ -1,6 +1,9 @@
 """The client against orchestrators that answer what they are told to."""
 
+import asyncio
+import contextlib
 import json
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,7 @@ from aiohttp import web
 
 from studio.contract.labels import Component
 from studio.contract.model_service import DesiredRunning, DesiredTraining, EnginePod
+from studio_operator.clients import studio_http
 from studio_operator.clients.model_service import HttpModelService
 from studio_operator.clients.studio_http import StudioHttp
 from studio_operator.ports import Refused, Unreachable
@@ -137,6 +141,24 @@ async def test_nobody_there(tmp_path: Path) -> None:
     with pytest.raises(Unreachable, match="token"):
         await HttpModelService(http).put_training(DesiredTraining(**WHO))
     await http.close()
+
+
+async def test_an_address_that_never_answers_is_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As that of a Service which was deleted, while DNS still tells it; the time for a request would be too long."""
+    monkeypatch.setattr(studio_http, "CONNECT_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as nobody, contextlib.ExitStack() as queue:
+        address = nobody.getsockname()
+        # Nobody accepts, so the queue is full soon, and whoever comes then hears nothing.
+        while True:
+            waiting = queue.enter_context(socket.socket())
+            waiting.settimeout(0.2)
+            if waiting.connect_ex(address):
+                break
+        http = StudioHttp(token_file=None, url_template=f"http://127.0.0.1:{address[1]}", user_agent="tester/1")
+        async with asyncio.timeout(studio_http.REQUEST_SECONDS / 2):
+            with pytest.raises(Unreachable, match="training-orchestrator does not answer"):
+                await HttpModelService(http).put_training(DesiredTraining(**WHO))
+        await http.close()
 
 
 async def test_changes(client: HttpModelService, orchestrator: Orchestrator) -> None:

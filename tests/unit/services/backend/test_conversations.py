@@ -195,6 +195,19 @@ async def test_dead_letters_are_seen_and_replayed(stage: Stage) -> None:
     assert (await restricted("GET", "/api/v1/dead-letters"))[0] == 403
 
 
+async def test_only_records_of_topics_as_they_are_now_are_a_lag(stage: Stage) -> None:
+    """The back-fill leaves young rows of a tracker for later, and what a deleted topic had never comes."""
+    for topic, incarnation, behind in (("studio-events", 1, 90), ("studio-events", 2, 7), ("tracker:porter", 1, 380)):
+        await stage.pool.execute(
+            """with source as (insert into event_sources (topic, incarnation) values ($1, $2) returning id)
+               insert into event_offsets (source, partition, next_offset, log_end) select id, 0, 20, 20 + $3 from source
+            """,
+            topic, incarnation, behind,
+        )  # fmt: skip
+    _, studio = await stage.admin("GET", "/api/v1/status")
+    assert studio["ingestion"] == {"lag": 7, "dead_letters": 0}
+
+
 async def test_a_chat(stage: Stage, engine_session: Any) -> None:
     stage.put_assistant()
     engine = engine_session[0]
