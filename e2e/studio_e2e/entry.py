@@ -32,10 +32,15 @@ def forwarded(space: Space, studio: str = "studio") -> Iterator[str]:
     command = [sys.executable, "-m", "stage", "forward", "--namespace", space.name, "--port", port]
     with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as forwarder:
         try:
-            eventually(f"{url} answers", lambda: _answers(f"{url}/api/v1/config"), within=ANSWERS_WITHIN)
+            wait_answers(url)
             yield url
         finally:
             forwarder.terminate()
+
+
+def wait_answers(url: str) -> None:
+    """Until the back end answers at a public address."""
+    eventually(f"{url} answers", lambda: _answers(f"{url}/api/v1/config"), within=ANSWERS_WITHIN)
 
 
 def administrator(space: Space, studio: str = "studio") -> tuple[str, str]:

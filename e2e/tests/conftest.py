@@ -107,11 +107,18 @@ def studio(shared: Space) -> Space:
     return shared
 
 
-@pytest.fixture
-def origin(studio: Space) -> Iterator[str]:
-    """The shared Studio's public address, reachable from this machine."""
-    with entry.forwarded(studio) as url:
+@pytest.fixture(scope="session")
+def _address(shared: Space) -> Iterator[str]:
+    assistants.wait_studio_ready(shared)
+    with entry.forwarded(shared) as url:
         yield url
+
+
+@pytest.fixture
+def origin(studio: Space, _address: str) -> str:
+    """The shared Studio's public address, reachable from this machine."""
+    entry.wait_answers(_address)
+    return _address
 
 
 @pytest.fixture
