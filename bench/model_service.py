@@ -1,13 +1,13 @@
 """Measures the model service; writes bench/results/model-service.json.
 
-All parts run on the cluster at hand; `claims` takes only its API server, with a PostgreSQL of its own on loopback.
+All parts run on the cluster at hand but `claims`, which starts an API server and a PostgreSQL of its own on loopback.
 """
 
 import sys
 from collections import Counter
 from collections.abc import Sequence
 
-from measuring import command, goals, model_claims, model_queue, model_requests, model_rest, model_swaps
+from measuring import command, goals, model_claims, model_queue, model_requests, model_rest, model_swaps, model_warm
 from measuring.figures import percentile, spread
 from measuring.results import FOLDER, Circumstances, Result, judge
 
@@ -79,17 +79,34 @@ def _queue(where: Circumstances) -> list[Result]:
 
 
 def _claims(where: Circumstances) -> list[Result]:
-    seen = model_claims.claims(command.cluster_at_hand())
-    detail = f"{seen.trainings} trainings, {seen.consumers} consumers, no pod gets a node"
+    seen = model_claims.claims()
+    detail = (
+        f"{len(seen.jobs)} of {seen.asked} trainings, {seen.consumers} consumers; each was cancelled once it had a Job"
+    )
+    most = f"at most {seen.most_present} Jobs there, {seen.most_running} trainings Running by the audit"
     return [
         judge(goals.CLAIM_RATE, seen.per_second, where, spread=detail),
-        judge(
-            goals.CLAIM_DOUBLES,
-            len(seen.doubled) + max(seen.most_at_work - seen.consumers, 0),
-            where,
-            spread=f"at most {seen.most_at_work} at work",
-        ),
+        judge(goals.CLAIM_DOUBLES, len(seen.doubled) + seen.beyond, where, spread="; ".join([most, *seen.doubled[:3]])),
     ]
+
+
+def _warm(where: Circumstances) -> list[Result]:
+    at_hand = command.cluster_at_hand()
+    seen, diet, new = model_warm.firsts(at_hand), model_warm.of_tensorflow(at_hand), model_warm.new_assistants(at_hand)
+    warm, cold = percentile(seen.warm, 0.95), percentile(seen.cold, 0.95)
+    told = f"{spread(seen.warm)}; {seen.really_warm} of {len(seen.warm)} engines were warm"
+    return [
+        judge(goals.WARM_FIRST_ANSWER, warm, where, spread=told),
+        judge(goals.WARM_RATIO, cold / warm, where, spread=f"cold {spread(seen.cold)} s"),
+        _compared(goals.DIET_RATIO, diet, where),
+        _compared(goals.NEW_RATIO, new, where),
+    ]
+
+
+def _compared(goal: goals.Goal, seen: model_warm.Compared, where: Circumstances) -> Result:
+    ratio = percentile(seen.ours, 0.5) / percentile(seen.bare, 0.5)
+    detail = f"medians of rounds in turn; ours {spread(seen.ours)} s; bare {spread(seen.bare)} s"
+    return judge(goal, ratio, where, spread=detail)
 
 
 PARTS: dict[str, command.Part] = {
@@ -99,6 +116,7 @@ PARTS: dict[str, command.Part] = {
     "queue": _queue,
     "rest": _rest,
     "claims": _claims,
+    "warm": _warm,
 }
 
 

@@ -122,6 +122,11 @@ CLAIM_RATE = Goal(
 )
 CLAIM_DOUBLES = Goal("the same: Jobs made twice, or more at work than consumers", "Jobs", 0)
 
+WARM_FIRST_ANSWER = Goal("a light model in the store until its first answer, in a warm engine (p95)", "s", 1.5)
+WARM_RATIO = Goal("the same with a cold engine, against that (p95 of each, in turn)", "ratio", 10, at_least=True)
+DIET_RATIO = Goal("a DIET model in the store until its first answer, warm, against the bare PUT /model", "ratio", 1.2)
+NEW_RATIO = Goal("a new Assistant, applied to Ready, against the bare `rasa train` under the same limits", "ratio", 1.6)
+
 MODEL_SERVICE = (
     SWAP_FAILURES,
     SWAP_FIRST_ANSWER,
@@ -135,4 +140,8 @@ MODEL_SERVICE = (
     REST_CPU,
     CLAIM_RATE,
     CLAIM_DOUBLES,
+    WARM_FIRST_ANSWER,
+    WARM_RATIO,
+    DIET_RATIO,
+    NEW_RATIO,
 )

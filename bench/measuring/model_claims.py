@@ -1,7 +1,8 @@
-"""Claims against the API server alone: many consumers, Jobs whose pods no node takes, a PostgreSQL on loopback.
+"""Claims against the API server alone: consumers of the product, each a process, work off a line of trainings.
 
-A training ends as soon as its Job has been seen: its stop is requested, the consumer deletes the Job and claims again.
-Its assistant does not exist, so that the garbage collector looks for it too, as slowly as its own limits let it.
+The time goes from a consumer's claim to the creation of the Job, over and over: a training whose Job has been seen by a
+watch is cancelled at once, so that its slot is free again. No pod exists, since nothing makes any; the consumer deletes
+the Job, ends the training and claims the next one. PostgreSQL and etcd wait for the disk as they do by default.
 """
 
 import asyncio
@@ -11,7 +12,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections import Counter
+import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,63 +22,109 @@ import asyncpg
 from tests.support import postgres
 from tests.support.ports import free_port
 
-from measuring import model_stage
-from measuring.model_requests import NOWHERE
-from measuring.model_stage import watching
-from stage.kubectl import Kubectl
+from measuring import api_server
 from studio.contract import labels, names
-from studio.contract.labels import Component
 from studio.contract.model_service import DesiredTraining, EnginePod
 from studio.db import migrate, pool
-from studio.kube import Kube
-from studio.kube.kinds import JOB
+from studio.kube import Kube, KubeError
+from studio.kube.kinds import JOB, Manifest
 from studio.model_service import queue
 from studio.settings import DatabaseSettings
-from studio_e2e.space import Space
 
 TRAININGS = 15_000
 CONSUMERS = 8
 STUDIO = "studio"
-# Nobody pulls it: no pod of these Jobs is given a node.
+# There is one in every API server, from its start.
+NAMESPACE = "default"
+# Nobody pulls it: there are no nodes.
 IMAGE = "localhost/studio-operator/engine:none"
-LONGEST_SECONDS = 1800.0
+LONGEST_SECONDS = 900.0
+TOLD_EVERY = 1000
 
 
 @dataclass
 class Claims:
-    """Per second from the first Job to the last; the Jobs that were made twice, and how many were at work at most."""
+    """The Jobs by their training, the moments of the first and of the last, and how many were there at once at most.
 
-    per_second: float = 0.0
-    trainings: int = 0
-    doubled: list[str] = field(default_factory=list)
-    most_at_work: int = 0
-    consumers: int = CONSUMERS
+    `most_running` is what the audit tells of the same: trainings that were in the state Running at once at most.
+    """
+
+    asked: int
+    consumers: int
+    jobs: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    began: float = 0.0
+    ended: float = 0.0
+    present: set[str] = field(default_factory=set)
+    most_present: int = 0
+    most_running: int = 0
+
+    def note(self, event: str, job: Manifest) -> str | None:
+        """Take in one event of the watch; gives the training that has its first Job now."""
+        uid, item = job["metadata"]["uid"], job["metadata"]["labels"][labels.TRAINING]
+        if event == "DELETED":
+            self.present.discard(uid)
+            return None
+        self.present.add(uid)
+        self.most_present = max(self.most_present, len(self.present))
+        known = item in self.jobs
+        self.jobs[item].add(uid)
+        if known:
+            return None
+        self.ended = time.monotonic()
+        self.began = self.began or self.ended
+        return item
+
+    @property
+    def per_second(self) -> float:
+        """Trainings that got their Job, from the first to the last."""
+        return (len(self.jobs) - 1) / (self.ended - self.began) if len(self.jobs) > 1 else 0.0
+
+    @property
+    def doubled(self) -> list[str]:
+        """The trainings that had more than one Job."""
+        return [item for item, uids in self.jobs.items() if len(uids) > 1]
+
+    @property
+    def beyond(self) -> int:
+        """How many more were at work at once, at most, than there are consumers."""
+        return max(self.most_present - self.consumers, self.most_running - self.consumers, 0)
 
 
-def claims(kubectl: Kubectl, *, count: int = TRAININGS, consumers: int = CONSUMERS) -> Claims:
-    """Let `consumers` work off a line of `count` trainings."""
+def claims(*, count: int = TRAININGS, consumers: int = CONSUMERS, longest: float = LONGEST_SECONDS) -> Claims:
+    """Let `consumers` work off a line of `count` trainings, or what they do of it in `longest` seconds."""
+    found = Claims(count, consumers)
     with (
-        model_stage.namespace(kubectl, "claims") as space,
+        api_server.alone() as kubeconfig,
         postgres.server(durable=True) as server,
         tempfile.TemporaryDirectory() as folder,
     ):
-        account = names.child(STUDIO, Component.TRAINING)
-        space.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account}})
         server.sql("create database studio")
-        return asyncio.run(_claims(space, server.settings("studio"), Path(folder), count, consumers))
-
-
-async def _claims(space: Space, database: DatabaseSettings, folder: Path, count: int, consumers: int) -> Claims:
-    await migrate.upgrade(database)
-    found = Claims(consumers=consumers)
-    async with _connection(database) as conn, model_stage.kube(space.kubectl) as kube:
-        await _fill(conn, space.name, count)
-        ending = asyncio.create_task(_end_what_has_a_job(kube, conn, space.name, count, found))
-        with _consumers(space, database, folder, consumers):
-            async with asyncio.timeout(LONGEST_SECONDS):
-                await ending
-        found.most_at_work = await _most_at_work(conn)
+        with _at_hand(kubeconfig):
+            asyncio.run(_claims(found, server.settings("studio"), Path(folder), longest))
     return found
+
+
+@contextlib.contextmanager
+def _at_hand(kubeconfig: Path) -> Iterator[None]:
+    """Whoever connects meets this API server; other parts of the measurement have another one."""
+    before = os.environ.get("KUBECONFIG")
+    os.environ["KUBECONFIG"] = str(kubeconfig)
+    try:
+        yield
+    finally:
+        del os.environ["KUBECONFIG"]
+        if before is not None:
+            os.environ["KUBECONFIG"] = before
+
+
+async def _claims(found: Claims, database: DatabaseSettings, folder: Path, longest: float) -> None:
+    await migrate.upgrade(database)
+    async with _connection(database) as conn, _kube() as kube:
+        await _fill(conn, found.asked)
+        with _consumers(database, folder, found.consumers), contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(longest):
+                await _cancel_what_has_a_job(kube, conn, found)
+        found.most_running = await _most_running(conn)
 
 
 @contextlib.asynccontextmanager
@@ -88,69 +136,74 @@ async def _connection(database: DatabaseSettings) -> AsyncIterator[asyncpg.Conne
         await conn.close()
 
 
-async def _fill(conn: asyncpg.Connection, namespace: str, count: int) -> None:
+@contextlib.asynccontextmanager
+async def _kube() -> AsyncIterator[Kube]:
+    kube = await Kube.connect(user_agent="bench")
+    try:
+        yield kube
+    finally:
+        await kube.close()
+
+
+async def _fill(conn: asyncpg.Connection, count: int) -> None:
     async with conn.transaction():
         for number in range(count):
             name, uid = f"porter-{number:05d}", f"bench-{number:05d}"
             await conn.execute(
                 "insert into assistants (uid, name, namespace, studio) values ($1, $2, $3, $4)",
-                uid, name, namespace, STUDIO,
+                uid, name, NAMESPACE, STUDIO,
             )  # fmt: skip
             desired = DesiredTraining(
                 uid=uid,
                 name=name,
-                namespace=namespace,
+                namespace=NAMESPACE,
                 studio=STUDIO,
                 fingerprint=f"{number:064x}",
-                engine=EnginePod(image=IMAGE, node_selector=NOWHERE),
+                engine=EnginePod(image=IMAGE),
             )
             await queue.insert(
                 conn, id=names.training_id(name, uid, 1), kind="training", uid=uid, assistant=name,
                 fingerprint=f"{number:064x}", spec=desired.model_dump(mode="json"), spec_digest="", who="bench",
             )  # fmt: skip
+    # As the server does by itself, a minute later.
     await conn.execute("vacuum analyze")
 
 
-async def _end_what_has_a_job(kube: Kube, conn: asyncpg.Connection, namespace: str, count: int, found: Claims) -> None:
-    made: Counter[str] = Counter()
-    first, seen = 0.0, 0
-    async with watching(kube, JOB, namespace) as jobs:
-        while len(made) < count:
-            jobs.heard.clear()
-            new, seen = jobs.events[seen:], len(jobs.events)
-            for moment, job in ((moment, job) for moment, event, job in new if event == "ADDED"):
-                item = job["metadata"]["labels"][labels.TRAINING]
-                first = first or moment
-                made[item] += 1
-                if made[item] == 1 and len(made) > 1:
-                    found.per_second = (len(made) - 1) / (moment - first)
-                await _stop(conn, item)
-            if seen == len(jobs.events):
-                await jobs.heard.wait()
-    found.trainings = len(made)
-    found.doubled = [item for item, times in made.items() if times > 1]
+async def _cancel_what_has_a_job(kube: Kube, conn: asyncpg.Connection, found: Claims) -> None:
+    while len(found.jobs) < found.asked:
+        # A stream that broke is begun anew: then the Jobs that are there come once more.
+        with contextlib.suppress(KubeError):
+            async for event, job in kube.watch(JOB, NAMESPACE, timeout_seconds=3600):
+                item = found.note(event, job) if event != "BOOKMARK" else None
+                if item is None:
+                    continue
+                await _cancel(conn, item)
+                if len(found.jobs) % TOLD_EVERY == 0:
+                    told = f"claims: {len(found.jobs)} of {found.asked}, {found.per_second:.1f} per second so far"
+                    print(told, file=sys.stderr, flush=True)
+                if len(found.jobs) == found.asked:
+                    return
 
 
-async def _stop(conn: asyncpg.Connection, item_id: str) -> None:
+async def _cancel(conn: asyncpg.Connection, item_id: str) -> None:
     async with conn.transaction():
         item = await queue.lock(conn, item_id)
         if item is not None:
             await queue.request_stop(conn, item, who="bench", reason="Cancelled")
 
 
-async def _most_at_work(conn: asyncpg.Connection) -> int:
-    """The most trainings that ran at the same moment, by the audit."""
+async def _most_running(conn: asyncpg.Connection) -> int:
     most = await conn.fetchval(
         """select max(running) from (
              select sum(case when to_state = 'Running' then 1 else -1 end) over (order by seq) as running
              from transitions
              where (to_state = 'Running') <> (coalesce(from_state, '') = 'Running')) as steps"""
     )
-    return int(most)
+    return int(most or 0)
 
 
 @contextlib.contextmanager
-def _consumers(space: Space, database: DatabaseSettings, folder: Path, count: int) -> Iterator[None]:
+def _consumers(database: DatabaseSettings, folder: Path, count: int) -> Iterator[None]:
     token = folder / "token"
     # Nobody asks for it: there are no logs to be archived where no pod starts.
     token.write_text("none")
@@ -158,7 +211,7 @@ def _consumers(space: Space, database: DatabaseSettings, folder: Path, count: in
     try:
         for number in range(count):
             environment = {
-                **os.environ, "KUBECONFIG": space.kubectl.kubeconfig, "STUDIO": STUDIO, "NAMESPACE": space.name,
+                **os.environ, "STUDIO": STUDIO, "NAMESPACE": NAMESPACE,
                 "POD_NAME": f"consumer-{number}", "PORT": str(free_port()), "LOG_LEVEL": "WARNING",
                 "DATABASE_HOST": database.host, "DATABASE_PORT": str(database.port), "DATABASE_NAME": database.name,
                 "DATABASE_USER": database.user, "DATABASE_PASSWORD_FILE": str(database.password_file),

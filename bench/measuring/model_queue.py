@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from studio_e2e.space import Space
 from studio_e2e.waiting import NotYet, eventually
 
 TRAININGS = 500
-REALLY_TRAINED = 20
+REALLY_TRAINED = 8
 PRIORITIES = (0, 5, 10)
 CONTENT = "shared-content"
 # So many objects in one call of kubectl, and so many requests on their way at the same moment.
@@ -22,7 +23,7 @@ BATCH = 100
 AT_ONCE = 50
 KNOWN_WITHIN = 900.0
 TRAINED_WITHIN = 900.0
-LOOK_SECONDS = 5.0
+LOOK_SECONDS = 2.0
 
 
 @dataclass
@@ -50,6 +51,10 @@ def line(kubectl: Kubectl, *, count: int = TRAININGS, trained: int = REALLY_TRAI
         return asyncio.run(_line(space, names, trained))
 
 
+def _tell(progress: str) -> None:
+    print(f"queue: {progress}", file=sys.stderr, flush=True)
+
+
 def _assistant(name: str, number: int) -> assistants.Manifest:
     training = {"trigger": "Manual", "priority": PRIORITIES[number % len(PRIORITIES)]}
     source = manifests.from_config_map(CONTENT)
@@ -59,6 +64,7 @@ def _assistant(name: str, number: int) -> assistants.Manifest:
 def _all_known(space: Space, names: Sequence[str]) -> bool:
     reasons = json.loads(space.run("get", "assistants", "-o", "json", timeout=120))["items"]
     known = [item for item in reasons if _waits_for_request(item)]
+    _tell(f"{len(known)} of {len(names)} assistants are known")
     if len(known) < len(names):
         raise NotYet(f"{len(known)} of {len(names)}")
     return True
@@ -81,6 +87,7 @@ async def _line(space: Space, names: Sequence[str], trained: int) -> Line:
                 found.looks += 1
                 found.misplaced += model_order.misplaced(views)
                 found.trained = sum(view["state"] == "Succeeded" for view in views)
+                _tell(f"{found.trained} of {trained} trained, positions looked at {found.looks} times")
                 await asyncio.sleep(LOOK_SECONDS)
         found.overtaken = model_order.overtaken(await api.all())
         await _cancel_all(api, made)

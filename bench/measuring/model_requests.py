@@ -5,6 +5,7 @@ The trainings are cancelled as soon as they have shown what is measured.
 
 import asyncio
 import datetime as dt
+import sys
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -91,6 +92,7 @@ async def _starts(kubectl: Kubectl, space: Space, rounds: int) -> Starts:
         for number in range(rounds + 1):
             ours, image = await _our_start(api, pods)
             bare = await _bare_start(kube, pods, space.name, image, number)
+            print(f"starts: round {number} of {rounds}: {ours:.2f} s, bare {bare:.2f} s", file=sys.stderr, flush=True)
             if number:
                 found.ours.append(ours)
                 found.bare.append(bare)

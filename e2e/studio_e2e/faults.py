@@ -43,9 +43,9 @@ def operator_pods(home: Space) -> list[Manifest]:
 
 
 @contextmanager
-def held(pod: Manifest) -> Iterator[None]:
-    """Let the processes of a pod stand still for as long as the block runs. Skips where they are out of reach."""
-    found = processes.of_pod(pod["metadata"]["uid"])
+def held(*pods: Manifest) -> Iterator[None]:
+    """Let the processes of pods stand still for as long as the block runs. Skips where they are out of reach."""
+    found = [process for pod in pods for process in processes.of_pod(pod["metadata"]["uid"])]
     if not found:
         pytest.skip("the processes of pods are not on this machine")
     _send(found, signal.SIGSTOP)

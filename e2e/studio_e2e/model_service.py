@@ -1,4 +1,4 @@
-"""The API of the training orchestrator, asked as the operator would ask it: with a token of its service account."""
+"""The APIs of the orchestrators, asked as the operator would ask them: with a token of its service account."""
 
 import json
 from typing import Any
@@ -28,13 +28,20 @@ def models(space: Space, assistant: str) -> list[dict[str, Any]]:
     return found
 
 
+def runs(space: Space, assistant: str) -> list[dict[str, Any]]:
+    """All runs of an assistant, newest first."""
+    found = _get(space, f"/v1/runs?assistant={assistant}", of=Component.RUNNING_ORCHESTRATOR)
+    items: list[dict[str, Any]] = json.loads(found)
+    return items
+
+
 def training_log(space: Space, training: str) -> str:
     """The archived log of a training."""
     return _get(space, f"/v1/trainings/{training}/log")
 
 
-def _get(space: Space, path: str) -> str:
+def _get(space: Space, path: str, *, of: Component = Component.TRAINING_ORCHESTRATOR) -> str:
     home = Space(space.kubectl, OPERATOR_NAMESPACE)
     token = home.run("create", "token", OPERATOR, f"--audience={labels.AUDIENCE}", "--duration=10m").strip()
-    pod = space.pod_of(Component.TRAINING_ORCHESTRATOR)["metadata"]["name"]
+    pod = space.pod_of(of)["metadata"]["name"]
     return space.execute(pod, "python3", "-c", _GET, f"http://127.0.0.1:{labels.API_PORT}{path}", token)

@@ -146,6 +146,7 @@ def sees_it_all(terminal: Terminal, project: Path, sender: str) -> None:
     tree = terminal.studio("status")
     assert f"{NAME} ready answers" in tree
     assert "model 2" in tree
+    assert "Starting Rasa server" in terminal.studio("logs", NAME, "--run")
     terminal.studio("pull", str(project))
     assert AFTER in (project / "domain.yml").read_text()
     found = json.loads(terminal.studio("conversations", "list", "--tag", "first day", "--flagged", "-o", "json"))

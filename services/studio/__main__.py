@@ -18,6 +18,7 @@ PROCESSES: dict[str, tuple[str, ...]] = {
     "fetch": ("studio.model_service.helper.fetch",),
     "upload": ("studio.model_service.helper.upload",),
     "run-helper": ("studio.model_service.helper.run",),
+    "warm-helper": ("studio.model_service.helper.warm",),
 }
 USAGE = 2
 

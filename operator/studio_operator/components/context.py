@@ -9,7 +9,7 @@ from typing import Self
 from studio.contract import labels, names
 from studio.contract.labels import Component
 from studio_operator.api.v1alpha1.assistant import AssistantSpec
-from studio_operator.api.v1alpha1.studio import FinishedJobs, StudioSpec
+from studio_operator.api.v1alpha1.studio import DEFAULT_WARMING, FinishedJobs, StudioSpec
 from studio_operator.components.talk import TalkRoute
 from studio_operator.images import Images
 
@@ -72,7 +72,10 @@ class StudioContext:
 
 @dataclass(frozen=True)
 class AssistantContext:
-    """One Assistant: `images` and `finished_jobs` as its Studio wants them, `secret_digests` by name of the Secret."""
+    """One Assistant. `images`, `finished_jobs` and `warming` are as its Studio wants them.
+
+    `secret_digests` are by name of the Secret.
+    """
 
     name: str
     namespace: str
@@ -83,6 +86,7 @@ class AssistantContext:
     images: Images
     secret_digests: Mapping[str, str] = field(default_factory=dict)
     finished_jobs: FinishedJobs = field(default_factory=FinishedJobs)
+    warming: str = DEFAULT_WARMING
 
     @property
     def own_images(self) -> Images:

@@ -228,6 +228,7 @@ class AssistantPass:
             version=self._settings.version,
             images=self._settings.images.overridden(wanted.images),
             finished_jobs=wanted.training.finished_jobs,
+            warming=wanted.running.warming,
         )
 
     async def _refuse_foreign_service(self, context: AssistantContext) -> None:
@@ -304,7 +305,7 @@ def _settled(facts: AssistantFacts) -> bool:
     training = facts.training.training
     if facts.training.needs_content or (training is not None and not training.state.final):
         return False
-    return facts.mode == "Never" or _run_settled(facts.running)
+    return facts.mode != "Always" or _run_settled(facts.running)
 
 
 def _run_settled(running: ObservedRunning) -> bool:

@@ -42,12 +42,14 @@ def running(context: AssistantContext, fingerprint: str | None) -> DesiredRunnin
         studio=context.studio_name,
         fingerprint=fingerprint,
         mode=spec.running.mode,
+        idle_seconds=spec.running.idle_minutes * 60,
         model=spec.running.model,
         credentials=channels.name if channels else None,
         credentials_digest=context.secret_digests.get(channels.name) if channels else None,
         licence_digest=context.secret_digests.get(licence.name) if licence else None,
         actions_url=_actions_url(context) if spec.actions else None,
         paused=spec.paused,
+        warming=spec.running.warming and context.warming == "BeforeTrainingEnds",
         engine=running_engine(context),
     )
 

@@ -188,9 +188,16 @@ def _untrained(training: TrainingView) -> tuple[str, str]:
     return training.reason, training.message or f"training {training.id} {ended}"
 
 
+# Why nothing runs, by spec.running.mode, where nothing runs by itself.
+_AT_REST = {
+    "Never": ("NotWanted", "spec.running.mode is Never"),
+    "OnDemand": ("Asleep", "spec.running.mode is OnDemand: it runs once somebody starts it, and ends when unused"),
+}
+
+
 def _running(facts: AssistantFacts) -> Condition:
-    if facts.mode == "Never" and not _runs_by_hand(facts.running):
-        return false("Running", "NotWanted", "spec.running.mode is Never")
+    if facts.mode != "Always" and not _runs_by_hand(facts.running):
+        return false("Running", *_AT_REST[facts.mode])
     if facts.running is None:
         return unknown("Running", "Pending", "waits for the steps before it")
     return _run_seen(facts.running)
@@ -212,7 +219,7 @@ def _run_seen(running: ObservedRunning) -> Condition:
         return false("Running", newest.reason, newest.message or f"run {newest.id} is {newest.state.value}")
     if running.serving:
         return false("Running", running.serving.reason, running.serving.message)
-    return false("Running", "NoModel", "there is no model to run yet")
+    return false("Running", "NoModel", f"there is no model to run yet{_warming(running)}")
 
 
 def _serving_message(running: ObservedRunning) -> str:
@@ -220,7 +227,15 @@ def _serving_message(running: ObservedRunning) -> str:
     message = f"model {serving.model_version} answers" if serving else ""
     if newest and serving and newest.id != serving.id and newest.state is not RunState.STOPPED:
         message += f"; model {newest.model_version} is {newest.state.value}: {newest.message or newest.reason}"
-    return message
+    return message + _warming(running)
+
+
+def _warming(running: ObservedRunning) -> str:
+    """What is started before there is a model for it."""
+    warm = running.warming
+    if warm is None:
+        return ""
+    return f"; training is about to end, so an engine for the next model is started: {warm.message or warm.reason}"
 
 
 def _summary(facts: AssistantFacts, steps: Mapping[str, Condition], before: Mapping[str, Any]) -> list[Condition]:
@@ -260,15 +275,15 @@ def _ready(facts: AssistantFacts, steps: Mapping[str, Condition]) -> Condition:
         return false("Ready", facts.spec_problem.reason, facts.spec_problem.message)
     if not facts.heard:
         return _not_heard(facts)
-    needed = [step for kind, step in steps.items() if not (kind == "Running" and facts.mode == "Never")]
+    needed = [step for kind, step in steps.items() if kind != "Running" or facts.mode == "Always"]
     # What is wrong with the Assistant itself says more than what is wrong with its Studio.
     missing = sorted((step for step in needed if not step.status), key=lambda step: step.status is None)
     if missing:
         blocking = next((step for step in missing if step.type != "StudioReady" and step.status is False), missing[0])
         return false("Ready", blocking.reason, blocking.message)
-    if facts.mode != "Never" and facts.running and not _serves_target(facts.running):
+    if facts.mode == "Always" and facts.running and not _serves_target(facts.running):
         return false("Ready", *_swapping(facts.running))
-    return true("Ready", "Ready", "trained" if facts.mode == "Never" else "the newest content is trained and answers")
+    return true("Ready", "Ready", "the newest content is trained and answers" if facts.mode == "Always" else "trained")
 
 
 def _not_heard(facts: AssistantFacts) -> Condition:
@@ -330,6 +345,7 @@ def _training(facts: AssistantFacts, shown: Mapping[str, Any], now: datetime) ->
         "position": training.position,
         "waitsFor": training.waits_for or None,
         "estimatedStart": _estimated_start(training, earlier, now),
+        "progress": training.progress.model_dump(exclude_none=True) if training.progress else None,
     }
     return {"training": told | {key: value for key, value in place.items() if value is not None}}
 

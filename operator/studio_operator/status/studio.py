@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from studio.contract.labels import Component
-from studio.contract.model_service import Slots
+from studio.contract.model_service import RunState, Slots
 from studio_operator.status.conditions import Condition, false, known, paused, render, true, unknown
 from studio_operator.status.health import ABOUT_PODS, Health, JobHealth
 
@@ -148,6 +148,11 @@ def _spare_slot(facts: StudioFacts) -> Condition:
     free = health.count - len(facts.held.held)
     if free > 0:
         return true("SpareSlotAvailable", "SlotFree", f"{free} of {health.count} slots free")
+    warming = sorted(slot.assistant for slot in facts.held.held if slot.state is RunState.WARMING)
+    if len(warming) > facts.held.waiting:
+        names = ", ".join(warming)
+        message = f"no slot is idle, but engines that wait for their next models give theirs to any run: {names}"
+        return true("SpareSlotAvailable", "SlotWarming", message)
     return _no_slot(facts, health, _taken(facts.held, health.count))
 
 

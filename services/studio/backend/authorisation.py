@@ -30,6 +30,7 @@ class Operation(StrEnum):
     MODELS_READ = "models.read"
     MODELS_ACTIVATE = "models.activate"
     MODELS_DOWNLOAD = "models.download"
+    MODELS_TAG = "models.tag"
     RUNS_READ = "runs.read"
     RUNS_START = "runs.start"
     RUNS_STOP = "runs.stop"
@@ -86,6 +87,8 @@ _DEVELOPER = (
         Operation.RUNS_STOP,
         Operation.MODELS_ACTIVATE,
         Operation.MODELS_DOWNLOAD,
+        # A tagged model is kept, which takes room.
+        Operation.MODELS_TAG,
         Operation.DEAD_LETTERS_READ,
     }
 )

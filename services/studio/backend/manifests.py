@@ -157,6 +157,7 @@ def _training(found: Mapping[str, Any]) -> AssistantTraining | None:
         position=found.get("position"),
         waits_for=found.get("waitsFor"),
         estimated_start=found.get("estimatedStart"),
+        progress=found.get("progress"),
         reason=found.get("reason", ""),
     )
 

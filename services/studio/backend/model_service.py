@@ -1,7 +1,7 @@
 """What the back end asks of the orchestrators, and what their answers mean to people."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -27,6 +27,7 @@ _REQUESTED: TypeAdapter[Training | CacheHit] = TypeAdapter(Training | CacheHit)
 _TRANSITIONS = TypeAdapter(list[Transition])
 
 Place = tuple[datetime, str]
+Log = AbstractAsyncContextManager[AsyncIterator[bytes]]
 
 
 def refusal(error: OrchestratorError) -> Refused:
@@ -54,6 +55,10 @@ class ModelService:
     ) -> list[Run]:
         """The same of runs."""
         return await self._get(self._running, "/v1/runs", _RUNS, _query(assistants, state, limit, before))
+
+    async def run(self, id: str) -> Run:  # noqa: A002
+        """One run."""
+        return await self._get(self._running, f"/v1/runs/{id}", _RUN)
 
     async def training(self, id: str) -> Training:  # noqa: A002
         """One training."""
@@ -99,15 +104,21 @@ class ModelService:
         serving = next((run.model_version for run in runs if run.serving), None)
         return [TrainedModel(**model.model_dump(), active=model.version == serving) for model in found]
 
-    @asynccontextmanager
-    async def log(self, id: str, last_event_id: str | None) -> AsyncIterator[AsyncIterator[bytes]]:  # noqa: A002
+    async def tag_model(self, assistant: str, version: str, tag: str) -> None:
+        """Tag a model of an assistant."""
+        await _done(self._training.put(_tag(version, tag), {"assistant": assistant}))
+
+    async def untag_model(self, assistant: str, version: str, tag: str) -> None:
+        """Take a tag away."""
+        await _done(self._training.delete(_tag(version, tag), {"assistant": assistant}))
+
+    def training_log(self, id: str, last_event_id: str | None) -> Log:  # noqa: A002
         """The log of a training as server-sent events."""
-        headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
-        try:
-            async with self._training.stream(f"/v1/trainings/{id}/log/events", headers) as chunks:
-                yield chunks
-        except OrchestratorError as error:
-            raise refusal(error) from error
+        return _log(self._training, f"/v1/trainings/{id}/log/events", last_event_id)
+
+    def run_log(self, id: str, last_event_id: str | None) -> Log:  # noqa: A002
+        """The log of a run as server-sent events."""
+        return _log(self._running, f"/v1/runs/{id}/log/events", last_event_id)
 
     async def _get(
         self, client: OrchestratorClient, path: str, answer: TypeAdapter[Answer], query: Any = None
@@ -124,6 +135,27 @@ class ModelService:
             return answer.validate_json(await (client or self._training).post_json(path, body))
         except OrchestratorError as error:
             raise refusal(error) from error
+
+
+@asynccontextmanager
+async def _log(client: OrchestratorClient, path: str, last_event_id: str | None) -> AsyncIterator[AsyncIterator[bytes]]:
+    headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
+    try:
+        async with client.stream(path, headers) as chunks:
+            yield chunks
+    except OrchestratorError as error:
+        raise refusal(error) from error
+
+
+async def _done(request: Awaitable[bytes]) -> None:
+    try:
+        await request
+    except OrchestratorError as error:
+        raise refusal(error) from error
+
+
+def _tag(version: str, tag: str) -> str:
+    return f"/v1/models/{version}/tags/{tag}"
 
 
 def _query(

@@ -12,6 +12,7 @@ from studio.cli.commands import (
     contexts,
     conversations,
     dead_letters,
+    logs,
     models,
     overview,
     projects,
@@ -70,7 +71,7 @@ app.command("pull", rich_help_panel=CONTENT)(projects.pull)
 app.command("train", rich_help_panel=MODELS)(trainings.train)
 app.add_typer(trainings.app, name="trainings", rich_help_panel=MODELS)
 app.add_typer(runs.app, name="runs", rich_help_panel=MODELS)
-app.command("logs", rich_help_panel=MODELS)(trainings.logs)
+app.command("logs", rich_help_panel=MODELS)(logs.logs)
 app.add_typer(models.app, name="models", rich_help_panel=MODELS)
 app.command("activate", rich_help_panel=MODELS)(models.activate)
 app.command("chat", rich_help_panel=WATCH)(chat.chat)

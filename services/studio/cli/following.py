@@ -66,22 +66,25 @@ def training(program: Program, training_id: str, line: Callable[[str], None]) ->
             told = progress
         program.world.sleep(_QUEUE_PAUSE)
         found = program.api.get(path)
-    log(program, training_id, line)
+    log(program, path, line)
     return dict(program.api.get(path))
 
 
-def log(program: Program, training_id: str, line: Callable[[str], None]) -> None:
-    """Every line of a training's log, until the training ends. A broken connection loses and doubles no line."""
-    for event in program.api.events(url_path("trainings", training_id, "log")):
+def log(program: Program, item: str, line: Callable[[str], None]) -> None:
+    """Every line of the log of a training or a run (its path below the API), until it ends.
+
+    A broken connection loses and doubles no line.
+    """
+    for event in program.api.events(f"{item}/log"):
         if event.name == "end":
             return
         if event.name == "line":
             line(str(json.loads(event.data).get("line", "")))
 
 
-def log_so_far(program: Program, training_id: str, line: Callable[[str], None], *, silence: float) -> None:
+def log_so_far(program: Program, item: str, line: Callable[[str], None], *, silence: float) -> None:
     """The lines that are there by now: up to the end, or to `silence` seconds in which none came."""
-    for event in program.api.tail(url_path("trainings", training_id, "log"), silence):
+    for event in program.api.tail(f"{item}/log", silence):
         if event.name == "end":
             return
         if event.name == "line":

@@ -22,12 +22,15 @@ def is_true(conditions: Sequence[Item] | None, kind: str) -> bool:
 
 
 def state_of(assistant: Item) -> str:
-    """One word: `ready`, `stalled`, `paused`, or `not ready`."""
+    """`ready`, `asleep` (trained, and to be started by somebody), `stalled`, `paused`, or `not ready`."""
     if assistant.get("paused"):
         return "paused"
     if is_true(assistant.get("conditions"), "Stalled"):
         return "stalled"
-    return "ready" if assistant.get("ready") else "not ready"
+    if not assistant.get("ready"):
+        return "not ready"
+    running = condition(assistant.get("conditions"), "Running") or {}
+    return "asleep" if running.get("reason") == "Asleep" else "ready"
 
 
 def reason_of(assistant: Item) -> str:
@@ -57,5 +60,11 @@ def progress_of(training: Item) -> str:
         return f"{place}: {training['waits_for']}" if training.get("waits_for") else place
     reason = str(training.get("reason") or "")
     words = f"{state}, {reason}" if reason and reason != state else state
-    message = str(training.get("message") or "")
+    message = str(training.get("message") or "") or _how_far(training.get("progress") or {})
     return f"{words}: {message}" if message else words
+
+
+def _how_far(progress: Item) -> str:
+    """The step that the engine is at, and how much of it is done where it tells."""
+    percent = progress.get("percent")
+    return ", ".join(filter(None, (str(progress.get("step") or ""), "" if percent is None else f"{percent} %")))

@@ -8,12 +8,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from studio.contract.reasons import SILENT, Reason
 
 # As spec.training.priority of an Assistant.
 Priority = Annotated[int, Field(ge=-1000, le=1000, description="higher ones start first")]
+ModelTag = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=50)]
 
 
 class Message(BaseModel):
@@ -39,9 +40,13 @@ class TrainingState(StrEnum):
 
 
 class RunState(StrEnum):
-    """Where a run is. `Ready` means the engine has the intended model loaded; the last two are final."""
+    """Where a run is. `Ready` means the engine has the intended model loaded; the last two are final.
+
+    `Warming`: its engine is started, or waits, for a model that is still being trained.
+    """
 
     QUEUED = "Queued"
+    WARMING = "Warming"
     STARTING = "Starting"
     READY = "Ready"
     DRAINING = "Draining"
@@ -110,6 +115,7 @@ class DesiredRunning(AssistantIdentity):
 
     fingerprint: str | None
     mode: str = "Always"
+    idle_seconds: int = Field(default=1800, description="with mode OnDemand: ends what hears nothing for so long")
     model: str = Field(default="latest", description="`latest` or a model version")
     credentials: str | None = Field(default=None, description="Secret whose key credentials.yml holds the channels")
     credentials_digest: str | None = Field(
@@ -120,6 +126,7 @@ class DesiredRunning(AssistantIdentity):
     )
     actions_url: str | None = None
     paused: bool = False
+    warming: bool = Field(default=False, description="start the engine of the next model before its training ends")
     engine: EnginePod
 
 
@@ -133,6 +140,27 @@ class ModelView(Message):
     trained_at: datetime
     training: str
     engine_image: str
+    seconds: float | None = Field(default=None, description="that the engine took to train it; null: not known")
+    parent: str | None = Field(
+        default=None,
+        description="the version that answered when this one was made, else the newest one then, kept or not; "
+        "null: there was none",
+    )
+    tags: list[str] = Field(default=[], description="what people call it, sorted; a tagged model is kept")
+
+
+class Progress(Message):
+    """How far a training is, as far as its engine tells."""
+
+    step: str = Field(default="", description="the component that the engine trains, such as DIETClassifier")
+    percent: int | None = Field(
+        default=None, description="how much of that step is done; null: the engine does not tell"
+    )
+
+    @property
+    def words(self) -> str:
+        """Such as `DIETClassifier, 40 %`; empty if nothing is known."""
+        return ", ".join(filter(None, (self.step, "" if self.percent is None else f"{self.percent} %")))
 
 
 class TrainingView(Message):
@@ -152,6 +180,7 @@ class TrainingView(Message):
         description="expected seconds until it starts while Queued, from what trainings took; null: nobody can tell",
     )
     priority: int = Field(default=0, description="higher ones start first")
+    progress: Progress | None = Field(default=None, description="how far it is while its engine trains")
     requested_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
@@ -183,7 +212,7 @@ class RunView(Message):
 
     id: str
     assistant: str
-    model_version: str
+    model_version: str = Field(description="empty while it is warmed: its model is still being trained")
     model_sha256: str
     state: RunState
     reason: str
@@ -222,6 +251,7 @@ class ObservedRunning(Message):
         "channels: another run takes its place",
     )
     newest: RunView | None = Field(default=None, description="the newest run of the target model, final or not")
+    warming: RunView | None = Field(default=None, description="the run that waits for a model that is being trained")
     trackers_durable: bool | None = Field(
         default=None,
         description="whether the serving engine keeps its conversations in PostgreSQL; null: not known yet",
@@ -237,7 +267,7 @@ class HeldSlot(Message):
 
     assistant: str
     run: str
-    model_version: str
+    model_version: str = Field(description="empty while it is warmed")
     state: RunState
 
 
@@ -328,23 +358,48 @@ class EventBrokerLogin(Message):
     key: str | None = Field(default=None, description="PEM of its private key")
 
 
-class RunTicket(Message):
-    """All a run's helper needs to start its engine (POST /v1/runs/{id}/attempts/{n}/start)."""
+class ModelTicket(Message):
+    """Where a run's helper finds a model, and what it must be."""
 
     model_version: str
     model: FileDigest
     model_url: str
     members: list[str]
+
+
+class EngineTicket(Message):
+    """What an engine is started with, whatever its model."""
+
     tracker_store: TrackerStore
     actions_url: str | None = None
     event_broker: EventBrokerLogin | None = Field(default=None, description="null: events are published nowhere")
 
 
+class RunTicket(ModelTicket, EngineTicket):
+    """All a run's helper needs to start its engine (POST /v1/runs/{id}/attempts/{n}/start)."""
+
+
+class WarmTicket(EngineTicket):
+    """What an engine is warmed with, before its own model is there (POST /v1/runs/{id}/attempts/{n}/warm)."""
+
+    warm_with: ModelTicket | None = Field(
+        default=None, description="a model of the same assistant to load meanwhile; null: the one in the engine's image"
+    )
+
+
+class AwaitedModel(Message):
+    """The answer to POST /v1/runs/{id}/attempts/{n}/model, which waits for the model of a warm engine for a while."""
+
+    model: ModelTicket | None = Field(description="null: it is not there yet, ask again")
+
+
 class RunReport(Message):
     """What a run's helper found once its engine is ready (POST /v1/runs/{id}/attempts/{n}/report)."""
 
-    trackers_durable: bool
+    trackers_durable: bool | None = Field(default=None, description="null: not known yet")
     message: str = ""
+    loaded: str | None = Field(default=None, description="sha256 of the model that a warm engine has taken")
+    refused: str | None = Field(default=None, description="why a warm engine did not take its model")
 
 
 class FieldProblem(Message):

@@ -25,6 +25,8 @@ class Reason(StrEnum):
     UPLOADING = "Uploading"  # model and log are stored
     LOADING = "Loading"  # the engine loads the model
     READY = "Ready"  # the engine answers with the intended model
+    WARM = "Warm"  # the engine is there, and waits for a model that is still being trained
+    ASSIGNED = "Assigned"  # the model is there: it goes into the warm engine
     NOT_ANSWERING = "NotAnswering"  # it was ready, and does not answer for the moment
     TERMINATING = "Terminating"  # its pod is being deleted
 
@@ -46,6 +48,7 @@ class Reason(StrEnum):
     START_TIMEOUT = "StartTimeout"  # the engine of a run was not ready in time
     ENGINE_ENDED = "EngineEnded"  # the engine of a run ended by itself
     HELPER_FAILED = "HelperFailed"  # the helper beside the engine does not start
+    MODEL_NOT_TAKEN = "ModelNotTaken"  # a warm engine did not load the model that was put into it
 
     # How it ended
     TRAINED = "Trained"  # there is a model
@@ -53,6 +56,7 @@ class Reason(StrEnum):
     STOPPED = "Stopped"  # it was asked to end
     REPLACED = "Replaced"  # another run serves instead
     HALTED = "Halted"  # nothing shall run
+    GIVEN_UP = "GivenUp"  # a warm engine that is not needed any more, or whose slot another run needs
     REMOVED = "Removed"  # its assistant is removed
     CANCELLED = "Cancelled"  # somebody cancelled it
     SUPERSEDED = "Superseded"  # newer content is trained instead

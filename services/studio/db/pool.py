@@ -35,9 +35,16 @@ async def connect(
     application_name: str,
     statement_timeout: float = STATEMENT_TIMEOUT,
     prepare: Prepare = json_as_objects,
+    login: tuple[str, str] | None = None,
 ) -> asyncpg.Connection:
-    """One connection outside of any pool, for LISTEN or session locks; `statement_timeout` 0 means none."""
-    conn = await asyncpg.connect(**_arguments(settings, application_name, statement_timeout))
+    """One connection outside of any pool, for LISTEN or session locks; `statement_timeout` 0 means none.
+
+    `login` is another user and password than those of the settings.
+    """
+    arguments = _arguments(settings, application_name, statement_timeout)
+    if login is not None:
+        arguments["user"], arguments["password"] = login
+    conn = await asyncpg.connect(**arguments)
     await prepare(conn)
     return conn
 
@@ -49,15 +56,25 @@ async def open_pool(
     max_size: int,
     min_size: int = 1,
     prepare: Prepare = json_as_objects,
+    stateless: bool = False,
 ) -> asyncpg.Pool:
-    """A pool of at most `max_size` connections; it opens the first `min_size` at once."""
+    """A pool of at most `max_size` connections; it opens the first `min_size` at once.
+
+    `stateless`: nobody leaves locks, settings or cursors of the session behind, so that a connection comes back without
+    a question to the server. A transaction that was left open is rolled back all the same.
+    """
     return await asyncpg.create_pool(
         **_arguments(settings, application_name, STATEMENT_TIMEOUT),
         min_size=min_size,
         max_size=max_size,
         max_inactive_connection_lifetime=300.0,
         init=prepare,
+        reset=_leave_as_it_is if stateless else None,
     )
+
+
+async def _leave_as_it_is(_: asyncpg.Connection) -> None:
+    pass
 
 
 def _arguments(settings: DatabaseSettings, application_name: str, statement_timeout: float) -> dict[str, Any]:

@@ -4,7 +4,8 @@ Pure. The samples behind the rules are real output of Rasa 3.6.21 (tests/data/en
 """
 
 import re
-from dataclasses import dataclass, replace
+
+from studio.contract.model_service import Progress
 
 # Rasa prints the exception that ends it in bright red and its warnings in yellow, also without a terminal.
 _RED = re.compile(r"\x1b\[91m(.*?)\x1b\[0m", re.DOTALL)
@@ -29,30 +30,18 @@ _COMPONENT = re.compile(r"(Starting to train|Finished training) component '(\w+)
 _EPOCHS = re.compile(r"Epochs:\s+(\d{1,3})%\|")
 # Smaller steps are told to nobody.
 PERCENT_STEP = 5
+NOTHING_KNOWN = Progress()
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far a training is: the component that is trained, and how much of it, where the engine tells."""
-
-    component: str = ""
-    percent: int | None = None
-
-    @property
-    def words(self) -> str:
-        """Such as `DIETClassifier, 40 %`; empty if nothing is known."""
-        return ", ".join(filter(None, (self.component, "" if self.percent is None else f"{self.percent} %")))
-
-
-def progress(tail: str, before: Progress = Progress()) -> Progress:
+def progress(tail: str, before: Progress = NOTHING_KNOWN) -> Progress:
     """How far a training is by the end of its log, after `before`; percentages move in steps of PERCENT_STEP."""
     current = before
     for line in re.split(r"[\r\n]+", tail):
         if component := _COMPONENT.search(line):
             name = component[2] if component[1].startswith("Starting") else ""
-            current = current if name == current.component else Progress(name)
+            current = current if name == current.step else Progress(step=name)
         elif epochs := _EPOCHS.search(line):
-            current = replace(current, percent=int(epochs[1]) // PERCENT_STEP * PERCENT_STEP)
+            current = current.model_copy(update={"percent": int(epochs[1]) // PERCENT_STEP * PERCENT_STEP})
     return current
 
 

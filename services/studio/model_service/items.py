@@ -11,7 +11,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 FINAL_STATES = frozenset(state.value for states in (TrainingState, RunState) for state in states if state.final)
 
-# The state in which an item is after a consumer has claimed it from the queue.
+# The state in which an item with all that it needs is after a consumer has claimed it from the queue.
 CLAIMED_STATE: dict[str, str] = {"training": TrainingState.RUNNING, "run": RunState.STARTING}
 
 _NEXT: dict[str, dict[str, frozenset[str]]] = {
@@ -20,7 +20,8 @@ _NEXT: dict[str, dict[str, frozenset[str]]] = {
         "Running": frozenset({"Queued", "Succeeded", "Failed", "Cancelled", "Superseded"}),
     },
     "run": {
-        "Queued": frozenset({"Starting", "Stopped", "Failed"}),
+        "Queued": frozenset({"Warming", "Starting", "Stopped", "Failed"}),
+        "Warming": frozenset({"Starting", "Draining", "Stopped", "Failed"}),
         "Starting": frozenset({"Queued", "Ready", "Draining", "Stopped", "Failed"}),
         "Ready": frozenset({"Queued", "Starting", "Draining", "Stopped", "Failed"}),
         "Draining": frozenset({"Stopped", "Failed"}),
@@ -71,11 +72,27 @@ class Item:
     log_key: str | None
     report: dict[str, Any] | None
     stop_message: str = ""
+    progress: dict[str, Any] | None = None
 
     @property
     def final(self) -> bool:
         """Whether the item has ended."""
         return self.state in FINAL_STATES
+
+    @property
+    def warm_for(self) -> str | None:
+        """The training for whose model a run was begun before that model was there."""
+        return self.spec.get("warm_for")
+
+    @property
+    def warm(self) -> bool:
+        """Whether it is a run that has no model yet."""
+        return self.warm_for is not None and self.model_version is None
+
+    @property
+    def claimed_state(self) -> str:
+        """Its state once a consumer has claimed it from the queue."""
+        return RunState.WARMING if self.warm else CLAIMED_STATE[self.kind]
 
 
 @dataclass(frozen=True, slots=True)

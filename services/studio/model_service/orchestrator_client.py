@@ -86,6 +86,14 @@ class OrchestratorClient:
         """POST JSON; the answer as it came. Raises Refused, Unavailable."""
         return await self._request("POST", path, json_body=body)
 
+    async def put(self, path: str, query: Query | None = None) -> bytes:
+        """PUT without a body; the answer as it came. Raises Refused, Unavailable."""
+        return await self._request("PUT", path, json_body={}, query=query)
+
+    async def delete(self, path: str, query: Query | None = None) -> bytes:
+        """DELETE; the answer as it came. Raises Refused, Unavailable."""
+        return await self._request("DELETE", path, json_body={}, query=query)
+
     @asynccontextmanager
     async def stream(self, path: str, headers: Mapping[str, str]) -> AsyncIterator[AsyncIterator[bytes]]:
         """GET an answer without an end, in the pieces in which it comes. Not repeated. Raises Refused, Unavailable."""

@@ -16,13 +16,14 @@ from typing import Any, Literal
 
 import asyncpg
 
+from studio.contract.model_service import Progress
 from studio.contract.reasons import Reason
 from studio.db.listening import Listener
 from studio.db.retry import retry_transient
 from studio.model_service import claiming, presence
 from studio.model_service.claiming import COLUMNS
 from studio.model_service.items import (
-    CLAIMED_STATE,
+    FINAL_STATES,
     IllegalTransition,
     Item,
     Kind,
@@ -56,20 +57,24 @@ update items set
   stop_message = case when $7 and not stop_requested then $13 else stop_message end,
   priority = coalesce($14, priority),
   spec = coalesce($15, spec),
+  progress = case when $4 is not null then $16 else progress end,
   holder = case $9 when 'take' then $10 when 'free' then null else holder end,
   fence = case $9 when 'take' then nextval('fence') else fence end,
   lease_until = case $9 when 'take' then now() + make_interval(secs => $11) when 'free' then null
                 else lease_until end,
-  started_at = case when $2 in ('Running', 'Starting') then coalesce(started_at, now()) else started_at end,
+  started_at = case when $2 in ('Running', 'Warming', 'Starting') then coalesce(started_at, now()) else started_at end,
   ready_at = case when $2 = 'Ready' then coalesce(ready_at, now()) when $2 in ('Queued', 'Starting') then null
              else ready_at end,
   finished_at = case when $12 then now() end
 where id = $1
 returning {COLUMNS}"""
 
+# Together with the notifications, to save a round trip of every transition.
 _AUDIT = """
-insert into transitions (item, from_state, to_state, reason, message, attempt, fence, who)
-values ($1, $2, $3, $4, $5, $6, $7, $8)"""
+with audited as (
+    insert into transitions (item, from_state, to_state, reason, message, attempt, fence, who)
+    values ($1, $2, $3, $4, $5, $6, $7, $8))
+select pg_notify(channel, payload) from unnest($9::text[], $10::text[]) as notes(channel, payload)"""
 
 
 async def notify(conn: asyncpg.Connection, *notes: tuple[str, str]) -> None:
@@ -114,8 +119,7 @@ async def insert(
         id, kind, uid, assistant, fingerprint, spec, spec_digest, reason, message, model_version, priority, retry_in,
     )  # fmt: skip
     item = Item(**row)
-    await _audit(conn, None, item, who=who)
-    await notify(conn, (QUEUE_CHANNEL, kind), (CHANGES_CHANNEL, f"{kind}:{assistant}"))
+    await _audit(conn, None, item, [(QUEUE_CHANNEL, kind), (CHANGES_CHANNEL, f"{kind}:{assistant}")], who=who)
     return item
 
 
@@ -133,6 +137,7 @@ async def change(
     stop_message: str = "",
     priority: int | None = None,
     spec: dict[str, Any] | None = None,
+    progress: Progress | None = None,
     lease: Literal["keep", "take", "free"] = "keep",
     holder: str | None = None,
     ttl: float | None = None,
@@ -141,32 +146,33 @@ async def change(
 ) -> Item:
     """Change an item whose row the transaction of `conn` has locked; the only place where items change.
 
-    What is None stays as it is. `stop_reason` requests the stop. The audit tells the item's own reason and message
-    unless it is given others. Raises IllegalTransition.
+    What is None stays as it is, except for `progress`, which goes with the message. `stop_reason` requests the stop.
+    The audit tells the item's own reason and message unless it is given others. Raises IllegalTransition.
     """
     target = state if state is not None else item.state
     check_transition(item, target)
-    final = target not in ("Queued", "Running", "Starting", "Ready", "Draining")
+    final = target in FINAL_STATES
     if final or target == "Queued":
         lease = "free"
     row = await conn.fetchrow(
         _CHANGE, item.id, state, reason, message, attempt, retry_in, stop_reason is not None, stop_reason,
-        lease, holder, ttl, final, stop_message, priority, spec,
+        lease, holder, ttl, final, stop_message, priority, spec, progress.model_dump() if progress else None,
     )  # fmt: skip
     changed = Item(**row)
     stop_is_new = changed.stop_requested and not item.stop_requested
-    if audit_reason or stop_is_new or _told(changed) != _told(item):
-        if stop_is_new:
-            audit_reason, audit_message = audit_reason or stop_reason, audit_message or stop_message
-        await _audit(conn, item, changed, who=who, reason=audit_reason, message=audit_message)
     notes: list[tuple[str, str]] = []
-    if lease == "free":
+    # Whoever ends an item claims the next one; what is given back without an end is for the others.
+    if lease == "free" and not final:
         notes.append((QUEUE_CHANNEL, item.kind))
     if stop_is_new:
         notes.append((ITEM_CHANNEL, item.id))
     if stop_is_new or (*_told(changed), changed.message) != (*_told(item), item.message):
         notes.append((CHANGES_CHANNEL, f"{item.kind}:{item.assistant}"))
-    if notes:
+    if audit_reason or stop_is_new or _told(changed) != _told(item):
+        if stop_is_new:
+            audit_reason, audit_message = audit_reason or stop_reason, audit_message or stop_message
+        await _audit(conn, item, changed, notes, who=who, reason=audit_reason, message=audit_message)
+    elif notes:
         await notify(conn, *notes)
     return changed
 
@@ -256,12 +262,13 @@ def _last_words(item: Item, state: str | None, message: str) -> str:
 
 
 async def _audit(
-    conn: asyncpg.Connection, before: Item | None, after: Item, *, who: str, reason: str | None = None,
-    message: str | None = None,
+    conn: asyncpg.Connection, before: Item | None, after: Item, notes: Sequence[tuple[str, str]], *, who: str,
+    reason: str | None = None, message: str | None = None,
 ) -> None:  # fmt: skip
     await conn.execute(
         _AUDIT, after.id, before.state if before else None, after.state, reason or after.reason,
         after.message if message is None else message, after.attempt, after.fence, who,
+        [channel for channel, _ in notes], [payload for _, payload in notes],
     )  # fmt: skip
 
 
@@ -294,7 +301,7 @@ class Queue:
                     return None
                 if item.state == "Queued":
                     changed = await change(
-                        conn, item, who=holder, state=CLAIMED_STATE[kind], reason=Reason.CLAIMED, message="",
+                        conn, item, who=holder, state=item.claimed_state, reason=Reason.CLAIMED, message="",
                         attempt=max(item.attempt, 1), lease="take", holder=holder, ttl=ttl,
                     )  # fmt: skip
                 else:
@@ -326,6 +333,7 @@ class Queue:
         message: str | None = None,
         attempt: int | None = None,
         retry_in: float | None = None,
+        progress: Progress | None = None,
     ) -> Item:
         """Change a held item; None keeps. Raises LeaseLost, IllegalTransition.
 
@@ -339,17 +347,24 @@ class Queue:
                 message = item.stop_message
             return await change(
                 conn, item, who=lease.holder, state=state, reason=reason, message=message, attempt=attempt,
-                retry_in=retry_in,
+                retry_in=retry_in, progress=progress,
             )  # fmt: skip
 
     @retry_transient
-    async def finish(self, lease: Lease, state: str, reason: str, message: str = "") -> Item:
-        """End a held item in a final state and free the lease; doing it twice is harmless. Raises LeaseLost."""
+    async def finish(
+        self, lease: Lease, state: str, reason: str, message: str = "", *, expected: str | None = None
+    ) -> Item:
+        """End a held item in a final state and free the lease; doing it twice is harmless. Raises LeaseLost.
+
+        One that is not in the `expected` state any more is given as it is.
+        """
         async with self._pool.acquire() as conn, conn.transaction():
             item = await lock(conn, lease.item.id)
             if item is not None and item.final and item.fence == lease.fence and item.state == state:
                 return item
             item = await self._held(conn, lease)
+            if expected not in (None, item.state):
+                return item
             message = _last_words(item, state, message)
             return await change(conn, item, who=lease.holder, state=state, reason=reason, message=message)
 

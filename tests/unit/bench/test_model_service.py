@@ -4,8 +4,9 @@ import json
 import random
 from typing import Any
 
+import kubernetes_validate
 import pytest
-from measuring import goals, model_swaps
+from measuring import goals, model_swaps, model_warm
 from measuring.model_order import misplaced, overtaken
 from measuring.model_requests import bare_job
 from measuring.model_rest import used_seconds
@@ -140,3 +141,20 @@ def test_time_on_the_cpu_is_that_of_user_and_system() -> None:
 def test_measures_are_told_apart_by_name() -> None:
     names = [goal.measure for goal in (*goals.FIRST_CHAT, *goals.STUDIO, *goals.MODEL_SERVICE)]
     assert len(set(names)) == len(names)
+
+
+def test_the_light_content_of_the_warm_part_has_no_tensorflow_and_always_answers() -> None:
+    config = model_warm.light("Hello.")["config.yml"]
+    assert "LogisticRegressionClassifier" in config
+    assert not any(word in config for word in ("DIET", "FallbackClassifier", "threshold"))
+    assert "Hello." in model_warm.light("Hello.")["domain.yml"]
+    assert "DIETClassifier" in model_warm.diet("Hello.")["config.yml"]
+
+
+def test_the_bare_engine_of_the_warm_part_is_a_job_that_kubernetes_knows() -> None:
+    engine = {"image": "engine:1", "resources": {"limits": {"memory": "2Gi"}}}
+    job = model_warm.bare_job("porter", "ns", engine, puts=1)
+    kubernetes_validate.validate(job, "1.34", strict=True)
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    assert container["resources"] == engine["resources"]
+    compile(container["command"][-1], "bare", "exec")

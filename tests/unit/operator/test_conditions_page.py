@@ -44,14 +44,14 @@ TYPES = {
     *assistant.STEPS,
     *studio.PART_CONDITIONS,
 }
-SETTINGS = {"Always", "Delete", "Manual", "Never", "OnChange"}
+SETTINGS = {"Always", "BeforeTrainingEnds", "Delete", "Manual", "Never", "OnChange", "OnDemand"}
 OF_KUBERNETES = {
     *("Studio", "Job", "Secret", "Opaque", "Service", "StatefulSet"),
     *("True", "False", "Complete", "Failed", "Progressing", "Background", "Foreground"),
     *("ContainerCannotRun", "InvalidImageName", "StartError"),
 }
 # States of items, notes of the audit, endings that only decide about the next attempt.
-OF_THE_QUEUE = {"Running", "Draining", "Adopted", "Released", "Reprioritised", "Crashed", "Problem"}
+OF_THE_QUEUE = {"Running", "Warming", "Draining", "Adopted", "Released", "Reprioritised", "Crashed", "Problem"}
 # The end of the reason of an event, and the name of a class in an annotation.
 OTHER_WORDS = {"Ended", "ContentProblem"}
 _WORD = re.compile(r"(?:[A-Z][a-z]+)+")

@@ -98,10 +98,8 @@ function signature({ training, model, run, published_revision }: Assistant): str
 function refreshDependants(cache: QueryClient, names: string[]): void {
   void cache.invalidateQueries({ queryKey: keys.trainings });
   void cache.invalidateQueries({ queryKey: keys.status });
-  for (const name of names) {
-    void cache.invalidateQueries({ queryKey: keys.models(name) });
-    void cache.invalidateQueries({ queryKey: keys.runs(name) });
-  }
+  void cache.invalidateQueries({ queryKey: keys.runs });
+  for (const name of names) void cache.invalidateQueries({ queryKey: keys.models(name) });
 }
 
 function gather(flush: (names: string[]) => void) {

@@ -15,8 +15,11 @@ export const keys = {
   revisions: (name: string) => ["content", name, "revisions"],
   trainings: ["trainings"],
   training: (id: string) => ["trainings", "one", id],
+  transitions: (id: string) => ["trainings", "one", id, "transitions"],
   models: (name: string) => ["models", name],
-  runs: (name: string) => ["runs", name],
+  runs: ["runs"],
+  runsOf: (name: string) => ["runs", "of", name],
+  run: (id: string) => ["runs", "one", id],
   conversations: ["conversations"],
   conversation: (id: number) => ["conversations", "one", id],
   tags: ["conversations", "tags"],
@@ -112,6 +115,13 @@ export const training = (api: Api, id: string) =>
     queryFn: ({ signal }) => data(api.rest.GET("/api/v1/trainings/{id}", { params: { path: { id } }, signal })),
   });
 
+export const transitions = (api: Api, id: string) =>
+  queryOptions({
+    queryKey: keys.transitions(id),
+    queryFn: async ({ signal }) =>
+      (await data(api.rest.GET("/api/v1/trainings/{id}/transitions", { params: { path: { id } }, signal }))).items,
+  });
+
 export const models = (api: Api, name: string) =>
   paged(keys.models(name), (cursor, signal) =>
     data(
@@ -124,11 +134,17 @@ export const models = (api: Api, name: string) =>
 
 export const runs = (api: Api, name: string) =>
   queryOptions({
-    queryKey: keys.runs(name),
+    queryKey: keys.runsOf(name),
     queryFn: async ({ signal }) => {
       const query = { assistant: name, limit: PAGE };
       return (await data(api.rest.GET("/api/v1/runs", { params: { query }, signal }))).items;
     },
+  });
+
+export const run = (api: Api, id: string) =>
+  queryOptions({
+    queryKey: keys.run(id),
+    queryFn: ({ signal }) => data(api.rest.GET("/api/v1/runs/{id}", { params: { path: { id } }, signal })),
   });
 
 export const conversations = (api: Api, filters: ConversationFilters) =>

@@ -304,6 +304,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/assistants/{assistant}/models/{version}/tags/{tag}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put Model Tag
+         * @description Tag a model; it is kept as long as it has a tag.
+         */
+        put: operations["put_model_tag_api_v1_assistants__assistant__models__version__tags__tag__put"];
+        post?: never;
+        /**
+         * Delete Model Tag
+         * @description Take a tag away.
+         */
+        delete: operations["delete_model_tag_api_v1_assistants__assistant__models__version__tags__tag__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/assistants/{assistant}/run/start": {
         parameters: {
             query?: never;
@@ -634,6 +658,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Run
+         * @description One run.
+         */
+        get: operations["get_run_api_v1_runs__id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Run Log
+         * @description The log, live while the run is there: events `line`, then `end`.
+         */
+        get: operations["run_log_api_v1_runs__id__log_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/status": {
         parameters: {
             query?: never;
@@ -879,6 +943,8 @@ export interface components {
              * @description 1-based place in the queue while Queued
              */
             position: number | null;
+            /** @description how far it is while its engine trains */
+            progress: components["schemas"]["Progress"] | null;
             /** Reason */
             reason: string;
             /** State */
@@ -1291,10 +1357,26 @@ export interface components {
             engine_image: string;
             /** Fingerprint */
             fingerprint: string;
+            /**
+             * Parent
+             * @description the version that answered when this one was made, else the newest one then, kept or not; null: there was none
+             */
+            parent?: string | null;
+            /**
+             * Seconds
+             * @description that the engine took to train it; null: not known
+             */
+            seconds?: number | null;
             /** Sha256 */
             sha256: string;
             /** Size */
             size: number;
+            /**
+             * Tags
+             * @description what people call it, sorted; a tagged model is kept
+             * @default []
+             */
+            tags: string[];
             /**
              * Trained At
              * Format: date-time
@@ -1454,6 +1536,23 @@ export interface components {
             type: string;
         };
         /**
+         * Progress
+         * @description How far a training is, as far as its engine tells.
+         */
+        Progress: {
+            /**
+             * Percent
+             * @description how much of that step is done; null: the engine does not tell
+             */
+            percent?: number | null;
+            /**
+             * Step
+             * @description the component that the engine trains, such as DIETClassifier
+             * @default
+             */
+            step: string;
+        };
+        /**
          * Publication
          * @description Why something is published.
          */
@@ -1557,7 +1656,10 @@ export interface components {
             message: string;
             /** Model Sha256 */
             model_sha256: string;
-            /** Model Version */
+            /**
+             * Model Version
+             * @description empty while it is warmed: its model is still being trained
+             */
             model_version: string;
             /** Ready At */
             ready_at?: string | null;
@@ -1579,9 +1681,11 @@ export interface components {
         /**
          * RunState
          * @description Where a run is. `Ready` means the engine has the intended model loaded; the last two are final.
+         *
+         *     `Warming`: its engine is started, or waits, for a model that is still being trained.
          * @enum {string}
          */
-        RunState: "Queued" | "Starting" | "Ready" | "Draining" | "Stopped" | "Failed";
+        RunState: "Queued" | "Warming" | "Starting" | "Ready" | "Draining" | "Stopped" | "Failed";
         /**
          * StudioState
          * @description The Studio and its parts.
@@ -1629,10 +1733,26 @@ export interface components {
             engine_image: string;
             /** Fingerprint */
             fingerprint: string;
+            /**
+             * Parent
+             * @description the version that answered when this one was made, else the newest one then, kept or not; null: there was none
+             */
+            parent?: string | null;
+            /**
+             * Seconds
+             * @description that the engine took to train it; null: not known
+             */
+            seconds?: number | null;
             /** Sha256 */
             sha256: string;
             /** Size */
             size: number;
+            /**
+             * Tags
+             * @description what people call it, sorted; a tagged model is kept
+             * @default []
+             */
+            tags: string[];
             /**
              * Trained At
              * Format: date-time
@@ -1679,6 +1799,8 @@ export interface components {
              * @default 0
              */
             priority: number;
+            /** @description how far it is while its engine trains */
+            progress?: components["schemas"]["Progress"] | null;
             /** Reason */
             reason: string;
             /**
@@ -2410,6 +2532,74 @@ export interface operations {
             };
         };
     };
+    put_model_tag_api_v1_assistants__assistant__models__version__tags__tag__put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of an assistant */
+                assistant: string;
+                /** @description `latest` or the number of a model */
+                version: string;
+                /** @description A tag of a model */
+                tag: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_model_tag_api_v1_assistants__assistant__models__version__tags__tag__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of an assistant */
+                assistant: string;
+                /** @description `latest` or the number of a model */
+                version: string;
+                /** @description A tag of a model */
+                tag: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     start_run_api_v1_assistants__assistant__run_start_post: {
         parameters: {
             query?: never;
@@ -3000,6 +3190,73 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Run_"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_run_api_v1_runs__id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a run */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    run_log_api_v1_runs__id__log_get: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Id of the last event that has been seen */
+                "last-event-id"?: string | null;
+            };
+            path: {
+                /** @description Id of a run */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Server-sent events */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
                 };
             };
             /** @description What went wrong */

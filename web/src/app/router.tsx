@@ -59,6 +59,12 @@ const assistantTrainings = createRoute({
   component: lazyRouteComponent(() => import("@/screens/trainings/AssistantTrainingsPage"), "AssistantTrainingsPage"),
 });
 
+const assistantRuns = createRoute({
+  getParentRoute: () => assistant,
+  path: "/runs",
+  component: lazyRouteComponent(() => import("@/screens/runs/AssistantRunsPage"), "AssistantRunsPage"),
+});
+
 const models = createRoute({
   getParentRoute: () => assistant,
   path: "/models",
@@ -93,6 +99,12 @@ const training = createRoute({
   getParentRoute: () => root,
   path: "/trainings/$id",
   component: lazyRouteComponent(() => import("@/screens/trainings/TrainingPage"), "TrainingPage"),
+});
+
+const run = createRoute({
+  getParentRoute: () => root,
+  path: "/runs/$id",
+  component: lazyRouteComponent(() => import("@/screens/runs/RunPage"), "RunPage"),
 });
 
 const conversations = createRoute({
@@ -139,9 +151,10 @@ const tree = root.addChildren([
   start,
   assistants,
   newAssistant,
-  assistant.addChildren([overview, assistantTrainings, models, chat, contentEditor]),
+  assistant.addChildren([overview, assistantTrainings, models, assistantRuns, chat, contentEditor]),
   trainings,
   training,
+  run,
   conversations,
   conversation,
   system.addChildren([systemStatus, deadLetters, audit]),

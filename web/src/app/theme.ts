@@ -60,7 +60,13 @@ export const theme = createTheme({
         events: { hover: true, focus: true, touch: true },
       },
     },
-    Modal: { defaultProps: { centered: true, overlayProps: { backgroundOpacity: 0.45, blur: 2 } } },
+    Modal: {
+      defaultProps: {
+        centered: true,
+        closeButtonProps: { "aria-label": "Close" },
+        overlayProps: { backgroundOpacity: 0.45, blur: 2 },
+      },
+    },
     Table: { defaultProps: { borderColor: "var(--border)" } },
     Alert: Alert.extend({
       vars: (_, { color }) => {

@@ -33,6 +33,8 @@ export function healthOf(assistant: Assistant): Health {
   if (assistant.paused) return { tone: "idle", label: "Paused", detail: "Nothing is changed until it is resumed." };
   const degraded = holds(assistant, "Degraded");
   if (degraded) return { tone: "warning", label: "Degraded", detail: degraded.message };
+  if (assistant.ready && conditionOf(assistant.conditions, "Running")?.reason === "Asleep")
+    return { tone: "idle", label: "Asleep", detail: "The newest content is trained; it runs once somebody starts it." };
   if (assistant.ready) {
     return assistant.available
       ? { tone: "good", label: "Answering", detail: "The newest content is trained and answers." }

@@ -1,4 +1,4 @@
-/** What the reasons of trainings and of dead letters mean, in the words of somebody who does not read Kubernetes. See docs/conditions.md. */
+/** What the reasons of trainings, of runs and of dead letters mean, in the words of somebody who does not read Kubernetes. See docs/conditions.md. */
 
 const WORDS: Record<string, string> = {
   Queued: "Waiting for a free training slot",
@@ -11,6 +11,11 @@ const WORDS: Record<string, string> = {
   Fetching: "Its content is being fetched and checked",
   Training: "The engine is training",
   Uploading: "Model and log are being stored",
+  Loading: "The engine loads the model",
+  Ready: "The engine answers",
+  Warm: "The engine is started and waits for its model",
+  Assigned: "The model is there and goes into the warm engine",
+  NotAnswering: "The engine does not answer",
   Terminating: "Its pod is being deleted",
   Unschedulable: "No node has room for it",
   QuotaExceeded: "The namespace's quota is used up",
@@ -25,7 +30,14 @@ const WORDS: Record<string, string> = {
   UploadFailed: "The model could not be stored",
   ResultMissing: "It ended without a model",
   HelperFailed: "The helper beside the engine does not start",
+  ModelNotTaken: "The warm engine did not load its model; another one starts",
+  GivenUp: "The warm engine was not needed any more",
   Trained: "A model was made",
+  Stopped: "Somebody stopped it",
+  Replaced: "Another run took over",
+  Halted: "Its assistant shall not run",
+  CrashLoop: "The engine ended again and again",
+  ModelRefused: "The engine refuses the model",
   Cancelled: "Somebody cancelled it",
   Superseded: "Newer content is trained instead",
   Removed: "Its assistant was deleted",

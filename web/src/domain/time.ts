@@ -23,7 +23,12 @@ export function ago(at: string, now: number): string {
 /** "1 min 20 s" between two points in time. */
 export function span(from: string, to: string | number): string {
   const end = typeof to === "number" ? to : Date.parse(to);
-  const total = Math.max(0, Math.round((end - Date.parse(from)) / 1000));
+  return duration(Math.max(0, (end - Date.parse(from)) / 1000));
+}
+
+/** "1 min 20 s" of seconds. */
+export function duration(length: number): string {
+  const total = Math.round(length);
   const [hours, minutes, seconds] = [Math.floor(total / 3600), Math.floor(total / 60) % 60, total % 60];
   if (hours) return `${hours} h ${minutes} min`;
   return minutes ? `${minutes} min ${seconds} s` : `${seconds} s`;

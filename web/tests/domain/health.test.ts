@@ -20,6 +20,11 @@ describe("health in words", () => {
     expect(health).toMatchObject({ tone: "bad", label: "Stopped", detail: "spec.source: choose one" });
   });
 
+  it("says that one that nobody uses is asleep", () => {
+    const conditions = [condition("Running", "False", "Asleep")];
+    expect(healthOf(assistant({ available: false, conditions }))).toMatchObject({ tone: "idle", label: "Asleep" });
+  });
+
   it("ignores alarms that are over", () => {
     expect(healthOf(assistant({ conditions: [condition("Stalled", "False")] })).tone).toBe("good");
   });

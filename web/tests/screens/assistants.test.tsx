@@ -1,6 +1,7 @@
-import { screen, waitFor } from "@testing-library/react";
+import { cleanup, screen, waitFor } from "@testing-library/react";
 import { HttpResponse, http } from "msw";
 import { describe, expect, it } from "vitest";
+import type { AssistantTraining } from "@/api/types";
 import { assistant, assistantTraining, condition, person } from "../support/examples";
 import { openPage } from "../support/pages";
 import { API, pageOf, problem, server, streamOf } from "../support/server";
@@ -74,6 +75,22 @@ describe("one assistant", () => {
     server.use(http.get(`${API}/assistants/nobody`, () => problem(404, "no")));
     openPage("/assistants/nobody");
     expect(await screen.findByRole("heading", { name: "Not found" })).toBeTruthy();
+  });
+
+  it("says what its training waits for, and how far it is", async () => {
+    const training = assistantTraining({ position: 2, waits_for: "1 training is ahead; the only consumer is busy" });
+    const shown = (training: AssistantTraining) =>
+      server.use(http.get(`${API}/assistants/concert-hall`, () => HttpResponse.json(assistant({ training }))));
+    shown(training);
+    server.use(http.get(`${API}/status`, () => problem(503, "away")));
+    openPage("/assistants/concert-hall");
+    expect(
+      await screen.findByText(/number 2 in the queue. 1 training is ahead; the only consumer is busy./),
+    ).toBeTruthy();
+    cleanup();
+    shown({ ...training, state: "Running", reason: "Training", progress: { step: "DIETClassifier", percent: 40 } });
+    openPage("/assistants/concert-hall");
+    expect(await screen.findByRole("progressbar", { name: "Progress of DIETClassifier" })).toBeTruthy();
   });
 
   it("shows conditions with reason and message, and the arithmetic of the slots", async () => {

@@ -10,8 +10,11 @@ const line = (number: number, text: string) =>
   `id: ${number}\nevent: line\ndata: ${JSON.stringify({ line: text })}\n\n`;
 const end = 'event: end\ndata: {"state": "Succeeded"}\n\n';
 
-function trainingIs(but: Parameters<typeof training>[0]) {
-  server.use(http.get(`${API}/trainings/${id}`, () => HttpResponse.json(training(but))));
+function trainingIs(but: Parameters<typeof training>[0], history: object[] = []) {
+  server.use(
+    http.get(`${API}/trainings/${id}`, () => HttpResponse.json(training(but))),
+    http.get(`${API}/trainings/${id}/transitions`, () => pageOf(history)),
+  );
 }
 
 describe("a training", () => {
@@ -48,6 +51,75 @@ describe("a training", () => {
     await user.click(await screen.findByRole("button", { name: "Cancel training" }));
     expect(await screen.findByText(`${id} is being cancelled.`)).toBeTruthy();
     expect(cancelled).toBe(1);
+  });
+});
+
+describe("a training that", () => {
+  it("has ended is repeated", async () => {
+    const again = training({ id: "concert-hall-t2-abcde", state: "Queued", position: 1 });
+    trainingIs({ state: "Cancelled", reason: "Cancelled" });
+    server.use(
+      http.get(`${API}/trainings/:id/log`, () => streamOf("")),
+      http.post(`${API}/trainings/${id}/retry`, () => HttpResponse.json(again, { status: 201 })),
+      http.get(`${API}/trainings/${again.id}`, () => HttpResponse.json(again)),
+      http.get(`${API}/trainings/${again.id}/transitions`, () => pageOf([])),
+    );
+    const { user } = openPage(`/trainings/${id}`);
+    await user.click(await screen.findByRole("button", { name: `Repeat ${id}` }));
+    expect(await screen.findByRole("heading", { name: again.id })).toBeTruthy();
+  });
+
+  it("waits says for what, and is moved", async () => {
+    let priority: unknown;
+    const waits_for = "it is next; the only consumer is busy";
+    trainingIs({ state: "Queued", position: 1, waits_for, starts_in: 130, priority: 2 });
+    server.use(
+      http.get(`${API}/trainings/${id}/log`, () => streamOf("")),
+      http.post(`${API}/trainings/${id}/priority`, async ({ request }) => {
+        priority = await request.json();
+        return HttpResponse.json(training({ state: "Queued", position: 4 }));
+      }),
+    );
+    const { user } = openPage(`/trainings/${id}`);
+    expect(await screen.findByText(/the only consumer is busy. It may start in about 2 min./)).toBeTruthy();
+    await user.click(screen.getByRole("button", { name: `Move ${id}` }));
+    const field = await screen.findByRole("textbox", { name: "Priority" });
+    await user.clear(field);
+    await user.type(field, "-7");
+    await user.click(screen.getByRole("button", { name: "Move training" }));
+    expect(await screen.findByText(`${id} is number 4 in the queue.`)).toBeTruthy();
+    expect(priority).toEqual({ priority: -7 });
+  });
+
+  it("is under way shows how far it is, where the engine tells", async () => {
+    trainingIs({ progress: { step: "DIETClassifier", percent: 40 } });
+    server.use(http.get(`${API}/trainings/${id}/log`, () => streamOf("")));
+    openPage(`/trainings/${id}`);
+    const bar = await screen.findByRole("progressbar", { name: "Progress of DIETClassifier" });
+    expect(bar.getAttribute("aria-valuenow")).toBe("40");
+    expect(screen.getByText("DIETClassifier, 40 %")).toBeTruthy();
+  });
+
+  it("was changed says by whom, and why", async () => {
+    const history = [
+      { at: "2026-11-21T08:00:00Z", who: "ann", from_state: null, to_state: "Queued", reason: "Requested" },
+      {
+        at: "2026-11-21T08:00:05Z",
+        who: "consumer-0",
+        from_state: "Queued",
+        to_state: "Running",
+        reason: "Claimed",
+        message: "the first attempt",
+        attempt: 1,
+      },
+    ];
+    trainingIs({}, history);
+    server.use(http.get(`${API}/trainings/${id}/log`, () => streamOf("")));
+    openPage(`/trainings/${id}`);
+    expect(await screen.findByText("ann")).toBeTruthy();
+    expect(screen.getByText("Queued → Running")).toBeTruthy();
+    expect(screen.getByText("A trainer has taken it")).toBeTruthy();
+    expect(screen.getByText("the first attempt")).toBeTruthy();
   });
 });
 

@@ -4,6 +4,8 @@ import type {
   Condition,
   ConversationDetail,
   Me,
+  Model,
+  Run,
   StudioStatus,
   TrackerEvent,
   Training,
@@ -20,11 +22,15 @@ const OPERATIONS = [
   "trainings.read",
   "trainings.request",
   "trainings.cancel",
+  "trainings.prioritise",
   "logs.read",
   "models.read",
   "models.activate",
   "models.download",
+  "models.tag",
   "runs.read",
+  "runs.start",
+  "runs.stop",
   "chat.use",
   "conversations.read",
   "conversations.annotate",
@@ -76,7 +82,7 @@ export function assistant(but: Partial<Assistant> = {}): Assistant {
 
 /** What an assistant tells of its training that waits. */
 export function assistantTraining(but: Partial<AssistantTraining> = {}): AssistantTraining {
-  const waiting = { waits_for: null, estimated_start: null };
+  const waiting = { waits_for: null, estimated_start: null, progress: null };
   return { id: "t", state: "Queued", position: 1, reason: "Requested", ...waiting, ...but };
 }
 
@@ -97,6 +103,40 @@ export function training(but: Partial<Training> = {}): Training {
     started_at: "2026-11-21T08:00:05Z",
     finished_at: null,
     model_version: null,
+    ...but,
+  };
+}
+
+export function model(but: Partial<Model> = {}): Model {
+  return {
+    version: "3",
+    fingerprint: "f",
+    sha256: "0123456789abcdef",
+    size: 1_400_000,
+    trained_at: "2026-11-21T08:00:00Z",
+    training: "concert-hall-t1-abcde",
+    engine_image: "engine",
+    seconds: 95,
+    parent: "2",
+    tags: [],
+    active: false,
+    ...but,
+  };
+}
+
+export function run(but: Partial<Run> = {}): Run {
+  return {
+    id: "concert-hall-r1-abcde",
+    assistant: "concert-hall",
+    model_version: "3",
+    model_sha256: "0123456789abcdef",
+    state: "Ready",
+    reason: "Ready",
+    message: "",
+    attempt: 1,
+    serving: true,
+    requested_at: "2026-11-21T08:00:00Z",
+    ready_at: "2026-11-21T08:01:00Z",
     ...but,
   };
 }

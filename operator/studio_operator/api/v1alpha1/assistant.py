@@ -178,7 +178,10 @@ class Running(Scheduling):
     mode: Literal["Always", "OnDemand", "Never"] = Field(
         default="Always",
         description="Always: a model runs all the time. Never: the assistant is only trained. "
-        "OnDemand: a model runs while it is used (not available in this release).",
+        "OnDemand: a model runs once somebody has started it, and ends when nobody has used it for idleMinutes.",
+    )
+    idle_minutes: int = Field(
+        default=30, ge=1, le=10_080, description="With mode OnDemand: ends what has heard nothing for so many minutes."
     )
     model: ModelVersion = Field(
         default="latest",
@@ -186,6 +189,11 @@ class Running(Scheduling):
     )
     resources: Resources = Field(
         default=Resources(), description="Resources of the running engine; wins over engine.resources."
+    )
+    warming: bool = Field(
+        default=True,
+        description="Whether the engine of its next model may be started before the training ends, where the Studio "
+        "wants that (spec.running.warming of the Studio).",
     )
 
 
@@ -296,12 +304,6 @@ def parse_assistant(body: Mapping[str, Any]) -> Assistant:
 
 def unsupported(spec: AssistantSpec) -> list[Problem]:
     """What the schema accepts and this release does not do."""
-    checks = [
-        (
-            spec.source.git is not None,
-            "spec.source.git",
-            "is not available in this release: use files, configMaps or studio",
-        ),
-        (spec.running.mode == "OnDemand", "spec.running.mode", "OnDemand is not available in this release: use Always"),
-    ]
-    return [Problem(path, message) for found, path, message in checks if found]
+    if spec.source.git is None:
+        return []
+    return [Problem("spec.source.git", "is not available in this release: use files, configMaps or studio")]

@@ -36,6 +36,13 @@ class Condition(Model):
 Conditions = Annotated[list[Condition], Field(max_length=32, json_schema_extra=map_list("type"))]
 
 
+class TrainingProgress(Model):
+    """How far a training is, as far as its engine tells."""
+
+    step: str = Field(default="", description="The component that the engine trains, such as DIETClassifier.")
+    percent: int | None = Field(default=None, description="How much of that step is done, if the engine tells.")
+
+
 class TrainingStatus(Model):
     """The newest training of the current content."""
 
@@ -48,6 +55,7 @@ class TrainingStatus(Model):
     )
     reason: str = Field(default="", description="Why it is in this state, in one word.")
     message: Text = Field(default="", description="Why it is in this state; after a failure the engine's own words.")
+    progress: TrainingProgress | None = Field(default=None, description="How far it is while its engine trains.")
 
 
 class ModelStatus(Model):

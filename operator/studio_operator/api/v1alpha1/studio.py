@@ -73,6 +73,10 @@ class StudioTraining(Model):
     finished_jobs: FinishedJobs = Field(default=FinishedJobs(), description="How long the Jobs of trainings stay.")
 
 
+# What a Studio does that says nothing about warming.
+DEFAULT_WARMING: Literal["Never", "BeforeTrainingEnds"] = "Never"
+
+
 class StudioRunning(Model):
     """Running of all assistants of the Studio."""
 
@@ -90,6 +94,12 @@ class StudioRunning(Model):
     )
     consumers: Annotated[int, Field(ge=1, le=1000)] | None = Field(
         default=None, description="Number of running consumers under the policy Fixed."
+    )
+    warming: Literal["Never", "BeforeTrainingEnds"] = Field(
+        default=DEFAULT_WARMING,
+        description="When the engine of a next model is started. Never: once there is the model. BeforeTrainingEnds: "
+        "when the training is expected to need less than a minute more, in a slot that no run needs; so the model "
+        "answers within seconds. Takes the memory of one more engine for that minute.",
     )
 
     @model_validator(mode="after")

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from studio.backend.models.common import AssistantName, Line, Model, Request
+from studio.contract.model_service import Progress
 
 
 class Condition(Model):
@@ -26,6 +27,7 @@ class AssistantTraining(Model):
     position: int | None = Field(description="1-based place in the queue while Queued")
     waits_for: str | None = Field(description="what it waits for while Queued, as a sentence")
     estimated_start: datetime | None = Field(description="when it is expected to start; null: nobody can tell")
+    progress: Progress | None = Field(description="how far it is while its engine trains")
     reason: str
 
 

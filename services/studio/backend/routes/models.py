@@ -17,6 +17,7 @@ from studio.http.problems import Refused
 Read = Annotated[Caller, may(Operation.MODELS_READ)]
 Activate = Annotated[Caller, may(Operation.MODELS_ACTIVATE)]
 Download = Annotated[Caller, may(Operation.MODELS_DOWNLOAD)]
+Tag = Annotated[Caller, may(Operation.MODELS_TAG)]
 
 GZIP = "application/gzip"
 _MODEL: dict[int | str, dict[str, Any]] = {
@@ -31,6 +32,12 @@ _MODEL: dict[int | str, dict[str, Any]] = {
 def routes(services: Services) -> APIRouter:
     """The routes."""
     router = APIRouter(tags=["models"], prefix="/assistants/{assistant}/models")
+    _models(router, services)
+    _tags(router, services)
+    return router
+
+
+def _models(router: APIRouter, services: Services) -> None:
 
     @router.get("")
     async def list_models(
@@ -48,11 +55,7 @@ def routes(services: Services) -> APIRouter:
         caller: Activate, assistant: parameters.Assistant, version: parameters.Version
     ) -> TrainedModel:
         """Choose the model that answers users; it does as soon as its run is ready."""
-        await services.assistants.one(assistant)
-        found = await services.model_service.models(assistant)
-        chosen = next((model for model in found if version in ("latest", model.version)), None)
-        if chosen is None:
-            raise Refused(404, f"{assistant} has no model {version}")
+        chosen = await _chosen(services, assistant, version)
         await services.assistants.choose_model(caller, assistant, version)
         return chosen
 
@@ -73,4 +76,32 @@ def routes(services: Services) -> APIRouter:
         }
         return StreamingResponse(pieces, media_type=GZIP, headers=headers)
 
-    return router
+
+def _tags(router: APIRouter, services: Services) -> None:
+    @router.put("/{version}/tags/{tag}", status_code=204, response_class=Response)
+    async def put_model_tag(
+        caller: Tag, assistant: parameters.Assistant, version: parameters.Version, tag: parameters.ModelTagName
+    ) -> None:
+        """Tag a model; it is kept as long as it has a tag."""
+        model = await _chosen(services, assistant, version)
+        async with audit.recorded(services.engine, caller, f"{assistant} model {model.version} tag {tag}"):
+            await services.model_service.tag_model(assistant, model.version, tag)
+
+    @router.delete("/{version}/tags/{tag}", status_code=204, response_class=Response)
+    async def delete_model_tag(
+        caller: Tag, assistant: parameters.Assistant, version: parameters.Version, tag: parameters.ModelTagName
+    ) -> None:
+        """Take a tag away."""
+        model = await _chosen(services, assistant, version)
+        async with audit.recorded(services.engine, caller, f"{assistant} model {model.version} tag {tag}"):
+            await services.model_service.untag_model(assistant, model.version, tag)
+
+
+async def _chosen(services: Services, assistant: str, version: str) -> TrainedModel:
+    """The model of a version, or of `latest`; Refused with 404."""
+    await services.assistants.one(assistant)
+    found = await services.model_service.models(assistant)
+    chosen = next((model for model in found if version in ("latest", model.version)), None)
+    if chosen is None:
+        raise Refused(404, f"{assistant} has no model {version}")
+    return chosen

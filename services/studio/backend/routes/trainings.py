@@ -1,32 +1,25 @@
-"""Trainings with their logs, and runs."""
+"""Trainings with their logs."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from typing import Annotated, Any
 
-import structlog
 from fastapi import APIRouter, Query, Request, Response
 
 from studio.backend import audit, cursors
 from studio.backend.access import Caller, may
 from studio.backend.authorisation import Operation
 from studio.backend.models.common import AssistantName, Page
-from studio.backend.models.trainings import Prioritisation, Run, Training, Transition
-from studio.backend.routes import parameters
-from studio.backend.routes.assistants import STREAM_SECONDS
+from studio.backend.models.trainings import Prioritisation, Training, Transition
+from studio.backend.routes import logs, parameters
 from studio.backend.services import Services
 from studio.contract.model_service import CacheHit, TrainingState
 from studio.http import streams
 from studio.http.problems import Refused
-
-log = structlog.get_logger(__name__)
 
 Read = Annotated[Caller, may(Operation.TRAININGS_READ)]
 Ask = Annotated[Caller, may(Operation.TRAININGS_REQUEST)]
 Cancel = Annotated[Caller, may(Operation.TRAININGS_CANCEL)]
 Prioritise = Annotated[Caller, may(Operation.TRAININGS_PRIORITISE)]
 ReadLogs = Annotated[Caller, may(Operation.LOGS_READ)]
-ReadRuns = Annotated[Caller, may(Operation.RUNS_READ)]
 CACHE_HIT: dict[int | str, dict[str, Any]] = {
     200: {"model": CacheHit, "description": "Nothing is trained: this content has a model already"}
 }
@@ -37,7 +30,6 @@ def routes(services: Services) -> APIRouter:
     router = APIRouter(tags=["trainings"])
     _reading(router, services)
     _changing(router, services)
-    _runs(router, services)
     return router
 
 
@@ -54,7 +46,7 @@ def _reading(router: APIRouter, services: Services) -> None:
     ) -> Page[Training]:
         """Trainings, newest first, with their places in the queue."""
         before = cursors.at_name(cursor) if cursor else None
-        wanted = _assistants(caller, assistant)
+        wanted = parameters.assistants_of(caller, assistant)
         if wanted == []:
             return Page(items=[])
         items = await model_service.trainings(assistants=wanted, state=state, limit=limit + 1, before=before)
@@ -77,10 +69,7 @@ def _reading(router: APIRouter, services: Services) -> None:
     ) -> Response:  # fmt: skip
         """The log, live while the training runs: events `line`, then `end`."""
         await _own(services, caller, id)
-        stack = AsyncExitStack()
-        chunks = await stack.enter_async_context(model_service.log(id, last_event_id))
-        pieces = streams.limited(chunks, request.app.state.closing, seconds=STREAM_SECONDS)
-        return streams.event_stream(_relayed(stack, pieces))
+        return await logs.passed_on(request, model_service.training_log(id, last_event_id))
 
 
 def _changing(router: APIRouter, services: Services) -> None:
@@ -117,23 +106,6 @@ def _changing(router: APIRouter, services: Services) -> None:
             return await model_service.cancel_training(id, caller.person.username)
 
 
-def _runs(router: APIRouter, services: Services) -> None:
-    @router.get("/runs", tags=["runs"])
-    async def list_runs(
-        caller: ReadRuns,
-        assistant: Annotated[AssistantName | None, Query()] = None,
-        limit: parameters.Limit = 50,
-        cursor: parameters.Cursor = None,
-    ) -> Page[Run]:
-        """Runs, newest first."""
-        before = cursors.at_name(cursor) if cursor else None
-        wanted = _assistants(caller, assistant)
-        if wanted == []:
-            return Page(items=[])
-        items = await services.model_service.runs(assistants=wanted, limit=limit + 1, before=before)
-        return cursors.page(items, limit, lambda last: (last.requested_at, last.id))
-
-
 def _made(answer: Training | CacheHit) -> Training | Response:
     """201 with the training, or 200 with the model that made it needless."""
     if isinstance(answer, CacheHit):
@@ -141,25 +113,8 @@ def _made(answer: Training | CacheHit) -> Training | Response:
     return answer
 
 
-def _assistants(caller: Caller, assistant: str | None) -> list[str] | None:
-    """The assistants to ask for: none at all for one that the caller does not see, None for all."""
-    if assistant is not None:
-        return [assistant] if caller.scope.sees(assistant) else []
-    return None if caller.scope.assistants is None else sorted(caller.scope.assistants)
-
-
 async def _own(services: Services, caller: Caller, id: str) -> Training:  # noqa: A002
     found = await services.model_service.training(id)
     if not caller.scope.sees(found.assistant):
         raise Refused(404, f"there is no training {id}")
     return found
-
-
-async def _relayed(stack: AsyncExitStack, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The pieces; a stream that breaks off ends, and its reader goes on with the next one."""
-    try:
-        async with stack:
-            async for piece in pieces:
-                yield piece
-    except Refused as refused:
-        log.info("the log of a training broke off", reason=refused.detail)

@@ -11,9 +11,10 @@ from studio.cli.errors import Refused, Unreachable
 from studio.cli.formats import Format
 from studio.cli.options import AssistantArgument, Limit, Output, program_of
 
-app = typer.Typer(no_args_is_help=True, help="List and download models.")
+app = typer.Typer(no_args_is_help=True, help="List, download and tag models.")
 LATEST = "latest"
 _Version = Annotated[str, typer.Argument(metavar="VERSION", help="Version of the model, or latest.")]
+_Tags = Annotated[list[str], typer.Argument(metavar="TAG...")]
 
 
 @app.command("list")
@@ -32,6 +33,9 @@ def list_(
         ("version", lambda item: item.get("version")),
         ("size", lambda item: render.size(item.get("size"))),
         ("sha256", lambda item: str(item.get("sha256") or "")[:12]),
+        ("took", lambda item: None if item.get("seconds") is None else render.duration(item["seconds"])),
+        ("parent", lambda item: item.get("parent")),
+        ("tags", lambda item: ", ".join(item.get("tags") or [])),
         ("training", lambda item: item.get("training")),
         ("age", lambda item: render.ago(item.get("trained_at"), now)),
     ]
@@ -74,6 +78,30 @@ def download(
     finally:
         partial.unlink(missing_ok=True)
     program.out.print(str(target), markup=False, soft_wrap=True)
+
+
+@app.command()
+def tag(context: typer.Context, assistant: AssistantArgument, version: _Version, tags: _Tags) -> None:
+    """Tag a model; it is kept as long as it has a tag."""
+    program = program_of(context)
+    for word in tags:
+        program.api.put(_tag_path(assistant, version, word))
+    program.say(f"Model {version} of {assistant} is tagged {', '.join(tags)}.")
+
+
+@app.command()
+def untag(context: typer.Context, assistant: AssistantArgument, version: _Version, tags: _Tags) -> None:
+    """Take tags away."""
+    program = program_of(context)
+    for word in tags:
+        program.api.delete(_tag_path(assistant, version, word))
+    program.say(f"Model {version} of {assistant} is not tagged {', '.join(tags)} any more.")
+
+
+def _tag_path(assistant: str, version: str, tag: str) -> str:
+    from studio.cli.client import url_path
+
+    return url_path("assistants", assistant, "models", version, "tags", tag)
 
 
 def activate(

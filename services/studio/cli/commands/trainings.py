@@ -1,21 +1,15 @@
 """Trainings: request, list, cancel, repeat, move in the queue, and what became of them."""
 
-import re
 from typing import Annotated, Any
 
 import typer
 
-from studio.cli.errors import Refused
 from studio.cli.formats import Format
 from studio.cli.options import AssistantArgument, AssistantFilter, Limit, Output, program_of
 from studio.cli.program import Program
 
 app = typer.Typer(no_args_is_help=True, help="List, cancel, repeat and move trainings.")
 
-# The ids that the training service gives (studio.contract.names.training_id).
-_TRAINING_ID = re.compile(r".+-t\d+-[0-9a-f]{5}$")
-# What is there already comes at once; this long (seconds) without a line, and there is no more by now.
-_SILENCE = 2.0
 _TrainingArgument = Annotated[str, typer.Argument(metavar="TRAINING", help="Id of the training.")]
 
 
@@ -126,38 +120,6 @@ def history(context: typer.Context, training: _TrainingArgument, output: Output 
         ("message", lambda item: item.get("message")),
     ]
     render.emit(program, output, items, lambda: render.table(items, columns))
-
-
-def logs(
-    context: typer.Context,
-    what: Annotated[str, typer.Argument(metavar="TRAINING|ASSISTANT", help="An assistant means its newest training.")],
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the training ends.")] = False,
-) -> None:
-    """The log of a training: what the engine wrote."""
-    from studio.cli import following, render
-
-    program = program_of(context)
-    training_id = _training_of(program, what)
-
-    def write(line: str) -> None:
-        program.out.file.write(render.clean(line) + "\n")
-        program.out.file.flush()
-
-    if follow:
-        following.demand_success(following.training(program, training_id, write))
-    else:
-        following.log_so_far(program, training_id, write, silence=_SILENCE)
-
-
-def _training_of(program: Program, what: str) -> str:
-    if _TRAINING_ID.match(what):
-        return what
-    newest = next(iter(program.api.pages("/trainings", most=1, assistant=what)), None)
-    if newest is None:
-        raise Refused(
-            f"{what} has no training", remedy=f"`studio trainings list` shows all; `studio train {what}` makes one."
-        )
-    return str(newest["id"])
 
 
 def _took(item: Any) -> str | None:

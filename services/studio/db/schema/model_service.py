@@ -16,12 +16,12 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from studio.db.schema.columns import flag, metadata, moment, number, quoted, words
 
 TRAINING_STATES = ("Queued", "Running", "Succeeded", "Failed", "Cancelled", "Superseded")
-RUN_STATES = ("Queued", "Starting", "Ready", "Draining", "Stopped", "Failed")
+RUN_STATES = ("Queued", "Warming", "Starting", "Ready", "Draining", "Stopped", "Failed")
 FINAL_STATES = ("Succeeded", "Failed", "Cancelled", "Superseded", "Stopped")
 
 
@@ -81,6 +81,9 @@ models = Table(
     Column("training", Text, nullable=False),
     Column("seconds", Float),
     moment("trained_at", nullable=False, now=True),
+    # What answered when this one was made, else what was the newest; it may be gone by now. Null: it was the first.
+    Column("parent", Integer),
+    Column("tags", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     PrimaryKeyConstraint("uid", "version"),
     UniqueConstraint("uid", "fingerprint"),
 )
@@ -116,6 +119,8 @@ items = Table(
     Column("report", JSONB),
     # With which words its stop was requested; what ends it keeps them.
     words("stop_message"),
+    # What whoever holds it last said of how far it is; null: nothing.
+    Column("progress", JSONB),
     CheckConstraint("kind in ('training', 'run')", name="kind"),
     CheckConstraint(
         f"case kind when 'training' then state in ({quoted(TRAINING_STATES)}) else state in ({quoted(RUN_STATES)}) end",
@@ -136,6 +141,11 @@ items = Table(
     Index("ix_items_active", "kind", "state", postgresql_where=text("finished_at is null")),
     Index("ix_items_started", "kind", "started_at"),
     Index("ix_items_uid", "uid", "kind", "seq"),
+    # The line in its order but for fair share, and what that is reckoned from.
+    Index(
+        "ix_items_line", "kind", text("priority desc"), "requested_at", "seq", postgresql_where=text("state = 'Queued'")
+    ),
+    Index("ix_items_share", "uid", "kind", "started_at"),
 )
 
 transitions = Table(

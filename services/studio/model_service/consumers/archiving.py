@@ -7,6 +7,7 @@ import asyncpg
 import structlog
 
 from studio.contract import labels
+from studio.contract.model_service import TrainingState
 from studio.kube import Invalid, Kube, KubeError, NotFound
 from studio.kube.kinds import JOB, POD
 from studio.model_service import engine_log
@@ -63,13 +64,18 @@ class Archive:
         """Archive what could not be archived when its Job ended, and let the cluster remove it after `ttl` seconds.
 
         Only Jobs that nobody attends any more, by their item's row, are touched; what fails is left for the next time.
+        One that was made after the end of its item, by somebody who had lost it, is deleted.
         """
         try:
             selector = f"{item_label},{labels.PART_OF}={studio}"
             for job in map(job_facts, await self.kube.list(JOB, self.namespace, labels=selector)):
-                if not job.ended or job.deleting or job.ttl is not None:
+                if job.deleting or (job.ended and job.ttl is not None):
                     continue
                 item = await find(job.labels[item_label])
+                if not job.ended:
+                    if _orphaned(item, job):
+                        await self.kube.delete(JOB, self.namespace, job.name, uid=job.uid)
+                    continue
                 if item is not None and not item.final and job.attempt >= item.attempt:
                     continue
                 if not (_superseded(item, job) or await self._arrived(item_label, job)):
@@ -84,6 +90,13 @@ class Archive:
         selector = f"{item_label}={item_id},{labels.ATTEMPT}={job.attempt}"
         pod = newest_pod(await self.kube.list(POD, self.namespace, labels=selector), job.name)
         return await self.store(item_id, job.attempt, await self.read(pod))
+
+
+def _orphaned(item: Item | None, job: JobFacts) -> bool:
+    """Whether a Job that goes on does so for nothing. That of a training that succeeded is about to end by itself."""
+    if item is None or not item.final:
+        return False
+    return item.state != TrainingState.SUCCEEDED or job.attempt < item.attempt
 
 
 def _superseded(item: Item | None, job: JobFacts) -> bool:

@@ -6,7 +6,6 @@ Level-triggered: every turn looks at the whole scene, so it does not matter who 
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from time import monotonic
 from typing import ClassVar
 
@@ -21,7 +20,7 @@ from studio.model_service import engine_log
 from studio.model_service.consumers.archiving import Archive
 from studio.model_service.consumers.attempts import Again, Ending, GiveUp, History, Lost, decode, encode
 from studio.model_service.consumers.item_watch import ItemWatch
-from studio.model_service.consumers.plan import Fail, Lose, Scene, Wait
+from studio.model_service.consumers.plan import Action, Fail, Lose, Requeue, Scene, Wait
 from studio.model_service.consumers.pod_facts import (
     JobFacts,
     Obstacle,
@@ -32,6 +31,7 @@ from studio.model_service.consumers.pod_facts import (
     refusal,
 )
 from studio.model_service.consumers.tenure import Tenure
+from studio.model_service.items import LeaseLost
 from studio.model_service.jobs.parts import HISTORY, Attempt, Site
 from studio.model_service.orchestrator_client import OrchestratorClient, OrchestratorError
 
@@ -44,6 +44,8 @@ HISTORY_AFTER = f"{labels.GROUP}/history-after"
 _LONGEST_PAUSE = 30.0
 _CREATION_PAUSE = 10.0
 _CREATION_PATIENCE = 3.0
+# A Job that was created just now shows nothing yet; whatever it does shows in a watch.
+_FIRST_LOOK_SECONDS = 1.0
 # Absence is believed only after both watches have listed.
 _SYNC_SECONDS = 10.0
 
@@ -58,8 +60,16 @@ class Attendant(ABC):
     failure_ttl = FAILURE_TTL
 
     def __init__(
-        self, *, kube: Kube, orchestrator: OrchestratorClient, tenure: Tenure, site: Site, namespace: str
+        self,
+        *,
+        kube: Kube,
+        orchestrator: OrchestratorClient,
+        tenure: Tenure,
+        site: Site,
+        namespace: str,
+        tidies: Callable[[], bool] = lambda: True,
     ) -> None:
+        """`tidies` is asked at the end whether to look for what others have left untidied."""
         self.kube = kube
         self.orchestrator = orchestrator
         self.tenure = tenure
@@ -73,6 +83,8 @@ class Attendant(ABC):
         self._obstacle: tuple[str, float] | None = None
         self._failures = 0
         self._archive_answers = True
+        self._verdict: Fail | Requeue | None = None
+        self._tidies = tidies
 
     @abstractmethod
     async def step(self, scene: Scene) -> float | None:
@@ -88,20 +100,27 @@ class Attendant(ABC):
 
     async def attend(self) -> None:
         """Raises LeaseLost; then nothing more has been, nor may be, done for the item."""
-        if not self._is_new() or await self._guarded(self._create_at_once) is not None:
-            await self._attend_to_its_end()
-        if self._archive_answers:
-            await self.logs.tidy(self.item_label, self.site.studio, find=self.tenure.find, ttl=self.failure_ttl)
+        try:
+            pause = await self._guarded(self._create_at_once) if self._is_new() else 0.0
+            if pause is not None:
+                await self._attend_to_its_end(pause)
+        except LeaseLost:
+            # What was asked for before may have come to pass after the item's end.
+            await self._tidy()
+            raise
+        if self._archive_answers and self._tidies():
+            await self._tidy()
 
-    async def _attend_to_its_end(self) -> None:
+    async def _tidy(self) -> None:
+        await self.logs.tidy(self.item_label, self.site.studio, find=self.tenure.find, ttl=self.failure_ttl)
+
+    async def _attend_to_its_end(self, pause: float | None) -> None:
         async with self.watch:
-            while True:
+            while pause is not None:
+                await self.tenure.wait(pause)
                 self.tenure.wake.clear()
                 self.tenure.ensure()
                 pause = await self._turn()
-                if pause is None:
-                    return
-                await self.tenure.wait(pause)
 
     def _is_new(self) -> bool:
         """Whether nobody can have made a Job for the item yet, as far as its row tells."""
@@ -110,7 +129,12 @@ class Attendant(ABC):
 
     async def _create_at_once(self) -> float | None:
         """The first Job needs no look at the cluster before: if it is there against all odds, the creation says so."""
-        return await self.create(Scene(item=self.tenure.item, now=datetime.now(UTC)))
+        item = self.tenure.item
+        pause = await self.create(Scene(item=item, now=self.tenure.now()))
+        name = names.job(item.id, item.attempt)
+        if name in self._seen:
+            self.watch.begin_with(self.watch.jobs[name])
+        return pause
 
     async def _turn(self) -> float | None:
         return await self._guarded(self._look_and_act) if self.watch.synced else _SYNC_SECONDS
@@ -132,6 +156,13 @@ class Attendant(ABC):
             self._failures = 0
         return pause
 
+    def stands(self, action: Action) -> Action:
+        """What to do once an end was decided: that. The Job that was deleted for it is not taken for a lost one."""
+        if isinstance(action, Fail | Requeue):
+            self._verdict = action
+        deleted = isinstance(action, Lose) and action.reason == Reason.JOB_DELETED
+        return self._verdict if self._verdict and deleted else action
+
     async def observe(self) -> Scene:
         """The scene as it is now."""
         item = self.tenure.item
@@ -148,7 +179,7 @@ class Attendant(ABC):
         problem = await self._creation_problem(job, pod)
         return Scene(
             item=item,
-            now=datetime.now(UTC),
+            now=self.tenure.now(),
             job=job,
             pod=pod,
             job_seen=name in self._seen,
@@ -176,7 +207,7 @@ class Attendant(ABC):
         self.watch.note_job(attempt.job, created)
         self._seen.add(attempt.job)
         log.info("job created", job=attempt.job, fence=attempt.fence)
-        return 0.0
+        return _FIRST_LOOK_SECONDS
 
     async def lose(self, scene: Scene, loss: Lose, *, ready_seconds: float = 0.0, state: str | None = None) -> bool:
         """Go on to the next attempt, or give up; whether the item goes on."""
@@ -253,7 +284,7 @@ class Attendant(ABC):
 
     async def wait(self, action: Wait) -> float:
         """Tell what happens."""
-        await self.tenure.say(action.reason, action.message, action.state)
+        await self.tenure.say(action.reason, action.message, action.state, progress=action.progress)
         return action.seconds
 
     async def _remove_strays(self) -> bool:

@@ -5,6 +5,7 @@ At rest it waits for a notification, or for the next look at what others may hav
 
 import asyncio
 import contextlib
+import math
 import os
 import random
 import signal
@@ -43,6 +44,8 @@ _ERROR_PAUSE = 5.0
 # The loop turns at least every IDLE_SECONDS or is attending; a blocked event loop does not answer at all.
 _STALE_SECONDS = 120.0
 _ARCHIVE_PATIENCE = 30.0
+# How often the end of an item is taken for a look at what other items have left untidied.
+_TIDY_SECONDS = 60.0
 _LISTEN_SECONDS = 60.0
 
 Attend = Callable[[Tenure], Attendant]
@@ -208,6 +211,22 @@ class Consumer:
         await wait_at_most(self._notified, seconds * random.uniform(0.8, 1.2))  # noqa: S311
 
 
+class AtMostEvery:
+    """Answers yes to the first call, and then so rarely: at most once in so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._answered = -math.inf
+
+    def __call__(self) -> bool:
+        """Whether it is time."""
+        now = time.monotonic()
+        if now - self._answered < self._seconds:
+            return False
+        self._answered = now
+        return True
+
+
 def application(consumer: Consumer, queue: Queue) -> web.Application:
     """GET /healthz (the loop turns), /readyz (the database answers), /metrics."""
 
@@ -237,7 +256,7 @@ async def main(kind: Kind) -> int:
     name = f"{kind}-consumer"
     async with contextlib.AsyncExitStack() as stack:
         # One connection for transactions, one for LISTEN: the budget of a consumer.
-        pool = await open_pool(settings.database, application_name=name, max_size=1)
+        pool = await open_pool(settings.database, application_name=name, max_size=1, stateless=True)
         stack.push_async_callback(pool.close)
         queue = Queue(pool, connect=lambda: connect(settings.database, application_name=name))
         kube = await Kube.connect(user_agent=f"studio-{name}/{process.version}")
@@ -246,11 +265,17 @@ async def main(kind: Kind) -> int:
             OrchestratorClient(settings.orchestrator_url, settings.token_file, patience=_ARCHIVE_PATIENCE)
         )
 
+        shared = {
+            "kube": kube,
+            "orchestrator": orchestrator,
+            "site": settings.site,
+            "tidies": AtMostEvery(_TIDY_SECONDS),
+        }
+
         def attend(tenure: Tenure) -> Attendant:
-            shared = {"kube": kube, "orchestrator": orchestrator, "tenure": tenure, "site": settings.site}
             if kind == "training":
-                return TrainingAttendant(queue=queue, namespace=process.namespace, **shared)
-            return RunAttendant(namespace=process.namespace, **shared)
+                return TrainingAttendant(tenure=tenure, queue=queue, namespace=process.namespace, **shared)
+            return RunAttendant(tenure=tenure, namespace=process.namespace, **shared)
 
         consumer = Consumer(kind, queue, process.pod, attend)
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -16,6 +16,8 @@ log = structlog.get_logger(__name__)
 
 RELISTS = Counter("studio_item_watch_relists_total", "Watches of an item that had to begin anew.", ["kind"])
 _LONGEST_PAUSE = 15.0
+# A watch from here begins with what the server knows, each object as added, and goes on with what changes.
+_ANY_VERSION = "0"
 
 
 class ItemWatch:
@@ -31,6 +33,7 @@ class ItemWatch:
         self._selector = selector
         self._wake = wake
         self._listed: set[str] = set()
+        self._begin: dict[str, str] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self.jobs: dict[str, Manifest] = {}
         self.pods: dict[str, Manifest] = {}
@@ -38,7 +41,7 @@ class ItemWatch:
 
     @property
     def synced(self) -> bool:
-        """Whether both kinds have been listed at least once: before, absence means nothing."""
+        """Whether both kinds are known. Until they are, at first or after a watch broke, absence means nothing."""
         return len(self._listed) == len((JOB, POD))
 
     async def __aenter__(self) -> Self:
@@ -55,6 +58,15 @@ class ItemWatch:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
+    def begin_with(self, job: Manifest) -> None:
+        """Take the first Job of the item, created just now, for all there is; to be called before entering.
+
+        Nothing is listed then: the watches begin with this very Job, and with whatever pods there are.
+        """
+        self.note_job(job["metadata"]["name"], job)
+        self._begin = {JOB.kind: job["metadata"]["resourceVersion"], POD.kind: _ANY_VERSION}
+        self._listed.update(self._begin)
+
     def note_job(self, name: str, job: Manifest | None) -> None:
         """Take over what a direct read or write of a Job has shown: the watch may be behind."""
         if job is None:
@@ -66,7 +78,7 @@ class ItemWatch:
         failures = 0
         while True:
             try:
-                version = await self._list(kind, store)
+                version = self._begin.pop(kind.kind, None) or await self._list(kind, store)
                 while True:
                     version = await self._stream(kind, store, version)
                     failures = 0
@@ -74,6 +86,7 @@ class ItemWatch:
                 log.info("the watch fell behind, listing again", kind=kind.kind)
             except KubeError as error:
                 log.warning("the watch broke, listing again", kind=kind.kind, error=str(error))
+            self._listed.discard(kind.kind)
             failures += 1
             RELISTS.labels(kind.kind).inc()
             # The first time at once: a stream that broke after hours says nothing about the server.

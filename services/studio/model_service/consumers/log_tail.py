@@ -8,8 +8,9 @@ from time import monotonic
 
 import structlog
 
+from studio.contract.model_service import Progress
 from studio.kube import Kube, KubeError
-from studio.model_service.engine_log import Progress, progress
+from studio.model_service.engine_log import progress
 
 log = structlog.get_logger(__name__)
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from studio.contract.model_service import Progress
 from studio.contract.reasons import Reason
 from studio.model_service.consumers.attempts import LONGEST_DELAY, Ending, Lost
 from studio.model_service.consumers.pod_facts import JobFacts, Obstacle, PodFacts
@@ -19,7 +20,7 @@ class Scene:
     `job` is the Job of the item's attempt, `job_seen` whether this consumer has seen it before, `creation_problem` why
     the Job has no pod, `model` the version of the model that the training made, `blocked_seconds` for how long the same
     obstacle stands in the way, `silent_seconds` for how long the engine of a training has written nothing, `progress`
-    how far it is in words.
+    how far it is.
     """
 
     item: Item
@@ -31,7 +32,7 @@ class Scene:
     model: int | None = None
     blocked_seconds: float = 0.0
     silent_seconds: float = 0.0
-    progress: str = ""
+    progress: Progress = field(default=Progress())
     history: tuple[Lost, ...] = field(default=())
 
 
@@ -48,6 +49,7 @@ class Wait:
     message: str = ""
     state: str | None = None
     seconds: float = 60.0
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,12 @@
 """What to do next for a run. Pure.
 
 Nothing is waited for without an end but a ready engine: a run that does not get on gives its slot back, or is replaced.
+Nor is an engine that is warmed tried twice: whatever is in its way, the run that follows its model starts a cold one.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from studio.contract import labels
 from studio.contract.model_service import RunState
@@ -24,7 +27,7 @@ from studio.model_service.consumers.plan import (
 )
 from studio.model_service.consumers.pod_facts import ContainerFacts, JobFacts, Obstacle, PodFacts
 from studio.model_service.consumers.training_plan import REFUSED
-from studio.model_service.jobs.run import ENGINE, HELPER
+from studio.model_service.jobs.run import ENGINE, HELPER, WARM
 
 _HELPER_RESTARTS = 3
 _MORE_MEMORY = "the engine needs more memory than its limit allows: raise spec.running.resources.limits.memory"
@@ -54,6 +57,8 @@ def plan_run(scene: Scene, *, stood: float = 0.0) -> Action:
     A run has no good end but the one that was asked for.
     """
     action, told = _next(scene), scene.item.reason
+    if scene.item.state == RunState.WARMING:
+        return _or_given_up(scene, action, stood if _waits_for(action, told) == told else 0.0)
     reason = _waits_for(action, told)
     if reason not in PATIENCE:
         return action
@@ -61,6 +66,22 @@ def plan_run(scene: Scene, *, stood: float = 0.0) -> Action:
     if left <= 0:
         return _given_up(reason, scene.item.message, PATIENCE[reason])
     return replace(action, seconds=min(action.seconds, left)) if isinstance(action, Wait) else action
+
+
+def _or_given_up(scene: Scene, action: Action, stood: float) -> Action:
+    """The action for an engine without a model: that is what it waits for, and for nothing else for long."""
+    match action:
+        case Create() if scene.item.reason in frozenset(Obstacle):
+            return Fail(scene.item.reason, scene.item.message)
+        case Lose(reason=reason, message=message) | Requeue(reason=reason, message=message):
+            return Fail(reason, message)
+        case Wait(reason=reason, message=message) if reason in frozenset(Obstacle) or stood >= PATIENCE.get(
+            reason, 1e9
+        ):
+            return Fail(reason, message)
+        case Wait(reason=reason) if reason in PATIENCE:
+            return replace(action, seconds=min(action.seconds, PATIENCE[reason] - stood))
+    return action
 
 
 def _waits_for(action: Action, told: str) -> str:
@@ -95,6 +116,7 @@ def _next(scene: Scene) -> Action:
         or lost_to_cluster(scene.job, scene.pod)
         or _ending(scene.job, scene.pod)
         or _helper_failed(scene.pod)
+        or _model_not_taken(scene)
         or _obstacle(scene)
         or _progress(scene)
     )
@@ -129,6 +151,25 @@ def _helper_failed(pod: PodFacts | None) -> Action | None:
     return None
 
 
+def _model_not_taken(scene: Scene) -> Lose | None:
+    """A warm engine that refused its model: another one starts with it."""
+    if refused := _reported(scene).get("refused"):
+        return Lose(Ending.CRASHED, Reason.MODEL_NOT_TAKEN, f"the warm engine did not take its model: {refused}")
+    return None
+
+
+def _hands_over(scene: Scene) -> bool:
+    """Whether a warm engine, which counts as ready all the time, has yet to take its model."""
+    warmed = scene.job is not None and WARM in scene.job.annotations
+    return warmed and _reported(scene).get("loaded") != scene.item.spec.get("model_sha256")
+
+
+def _reported(scene: Scene) -> Mapping[str, Any]:
+    """What the helper of this attempt has said."""
+    report = scene.item.report or {}
+    return report if report.get("attempt") == scene.item.attempt else {}
+
+
 def _last_words(helper: ContainerFacts) -> str:
     return (helper.message if helper.exit_code is not None else helper.last_message).strip()
 
@@ -149,6 +190,10 @@ def _progress(scene: Scene) -> Wait:  # noqa: PLR0911 - a table of stages
         return Wait(Reason.STARTING, "the Job is created, its pod is not there yet", seconds=5)
     if pod.deleting:
         return Wait(Reason.TERMINATING, f"the pod {pod.name} is being deleted")
+    if pod.ready and scene.item.state == RunState.WARMING:
+        return Wait(Reason.WARM, "the engine is started, and waits for its model")
+    if pod.ready and _hands_over(scene):
+        return Wait(Reason.LOADING, "the model goes into the warm engine")
     if pod.ready:
         return Wait(Reason.READY, "the engine answers with the intended model", state=RunState.READY)
     if scene.item.state == RunState.READY:

@@ -4,6 +4,8 @@ from dataclasses import replace
 from time import monotonic
 from typing import Any
 
+from prometheus_client import Counter
+
 from studio.contract import labels
 from studio.contract.model_service import DesiredRunning, RunState
 from studio.contract.reasons import Reason
@@ -18,6 +20,9 @@ from studio.model_service.items import Item
 from studio.model_service.jobs.parts import Attempt, Manifest
 from studio.model_service.jobs.run import ENGINE, run_job
 
+WARM_LOST = Counter(
+    "studio_run_warmings_lost_total", "Engines that ended before their model came, by reason.", ["reason"]
+)
 # Longer than the pod's grace: after it the slot is free, whatever a dead node still says about the pod.
 DRAIN_SECONDS = 60.0
 # After how many seconds a run that could not start is taken up again; twice as long each time.
@@ -33,7 +38,6 @@ class RunAttendant(Attendant):
 
     def __init__(self, **rest: Any) -> None:
         super().__init__(**rest)
-        self._desired = DesiredRunning.model_validate(self.tenure.item.spec)
         self._drain_until: float | None = None
         self._standing: tuple[int, str, float] | None = None
         # Why the attempt before was lost, in the engine's words.
@@ -41,7 +45,7 @@ class RunAttendant(Attendant):
 
     async def step(self, scene: Scene) -> float | None:
         """One action of the plan."""
-        match plan_run(scene, stood=self._stood(scene.item)):
+        match self.stands(plan_run(scene, stood=self._stood(scene.item))):
             case Wait() as action:
                 seconds = await self.wait(self._with_history(scene, action))
                 self._stood(self.tenure.item)
@@ -54,6 +58,8 @@ class RunAttendant(Attendant):
                 return await self._replace(scene, loss)
             case Requeue() as action:
                 await self._requeue(scene, action)
+            case Fail() as failure if scene.item.state == RunState.WARMING:
+                return await self._give_up(scene, failure)
             case Fail() as failure:
                 await self.fail(scene, failure)
             case Stop():
@@ -61,8 +67,10 @@ class RunAttendant(Attendant):
         return None
 
     def build(self, attempt: Attempt, history: History) -> Manifest:  # noqa: ARG002 - trainings need it
-        """The Job of an attempt."""
-        return run_job(self._desired, attempt, self.site)
+        """The Job of an attempt. A model may have been assigned since the item was claimed."""
+        item = self.tenure.item
+        desired = DesiredRunning.model_validate(item.spec)
+        return run_job(desired, attempt, self.site, warm=item.state == RunState.WARMING)
 
     def next_attempt(self, history: History) -> Again | GiveUp:
         """Paced; five fast failures are a crash loop."""
@@ -113,8 +121,27 @@ class RunAttendant(Attendant):
         if job and not job.ended and not job.deleting:
             await self.delete(job)
 
+    async def _give_up(self, scene: Scene, failure: Fail) -> float | None:
+        """End a run that has no model yet, unless it was given one meanwhile: then this is the loss of an attempt."""
+        archived = await self.archive(scene, await self.read_log(scene.pod))
+        await self.retire(scene.job, ttl=self.failure_ttl if archived else None, history=scene.history)
+        await self._take_away(scene.job)
+        item = await self.tenure.finish(RunState.FAILED, failure.reason, failure.message, expected=RunState.WARMING)
+        if not item.final:
+            return 0.0
+        WARM_LOST.labels(failure.reason).inc()
+        return None
+
     async def _drain(self, scene: Scene) -> float | None:
-        """Stopped means that the pod is gone: then the slot, and what it took of the cluster, is free."""
+        """Stopped means that the pod is gone: then the slot, and what it took of the cluster, is free.
+
+        An engine without a model is in nobody's service: whoever needs its slot does not wait for its end.
+        """
+        if scene.item.warm:
+            for job in self.own_jobs():
+                await self._take_away(job)
+            await self.tenure.finish(RunState.STOPPED, scene.item.stop_reason, scene.item.stop_message)
+            return None
         if self._drain_until is None:
             await self.tenure.say(scene.item.stop_reason or Reason.STOPPED, "the engine ends", RunState.DRAINING)
             await self.archive(scene, await self.read_log(scene.pod))

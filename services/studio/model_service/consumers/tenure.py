@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
 import asyncpg
 import structlog
 
+from studio.contract.model_service import Progress
 from studio.model_service.queue import Item, Lease, LeaseLost, Queue
 from studio.waiting import wait_at_most
 
@@ -34,6 +36,7 @@ class Tenure:
         self._ttl = ttl
         self._beat = beat
         self._deadline = time.monotonic() + ttl
+        self._seen = _seen(lease.item, ttl, time.monotonic())
         self._lost = False
         self._poked = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -57,6 +60,13 @@ class Tenure:
         """Read the item now instead of at the next heartbeat."""
         self._poked.set()
 
+    def now(self) -> datetime:
+        """The time by the database's clock, carried on by the monotonic one: the machine's own clock may jump."""
+        if self._seen is None:
+            return datetime.now(UTC)
+        told, at = self._seen
+        return told + timedelta(seconds=time.monotonic() - at)
+
     def ensure(self) -> None:
         """Raise LeaseLost unless the lease is certainly still ours."""
         if self._lost or time.monotonic() > self._deadline - _MARGIN:
@@ -77,20 +87,27 @@ class Tenure:
                 raise LeaseLost(f"the lease of {self.item.kind} {self.item.id} ended during a request") from error
             raise
 
-    async def say(self, reason: str, message: str, state: str | None = None) -> None:
-        """Tell users what happens; nothing is written when they have been told already."""
+    async def say(
+        self, reason: str, message: str, state: str | None = None, *, progress: Progress | None = None
+    ) -> None:
+        """Tell users what happens; nothing is written when they have been told already.
+
+        `progress` is what the message says of it.
+        """
         same_state = state is None or state == self.item.state
         if not (same_state and (self.item.reason, self.item.message) == (reason, message)):
-            await self.update(reason=reason, message=message, state=None if same_state else state)
+            await self.update(reason=reason, message=message, state=None if same_state else state, progress=progress)
 
     async def update(self, **changes: Any) -> Item:
         """Change the item, as Queue.update does."""
-        self.item = await self._queue.update(self.lease, **changes)
-        return self.item
+        fresh = await self._queue.update(self.lease, **changes)
+        self._heed(fresh)
+        self.item = fresh
+        return fresh
 
-    async def finish(self, state: str, reason: str, message: str) -> Item:
+    async def finish(self, state: str, reason: str, message: str, *, expected: str | None = None) -> Item:
         """End the item, as Queue.finish does."""
-        self.item = await self._queue.finish(self.lease, state, reason, message)
+        self.item = await self._queue.finish(self.lease, state, reason, message, expected=expected)
         return self.item
 
     async def find(self, item_id: str) -> Item | None:
@@ -121,7 +138,22 @@ class Tenure:
             self._lost = True
             return
         self._deadline = asked + self._ttl
-        if fresh.stop_requested and not self.item.stop_requested:
-            self.wake.set()
+        self._seen = _seen(fresh, self._ttl, asked)
+        self._heed(fresh)
         if self.item is before:
             self.item = fresh
+
+    def _heed(self, fresh: Item) -> None:
+        """What others write into the row is news, whichever answer of the database brought it."""
+        if _told_by_others(fresh) != _told_by_others(self.item):
+            self.wake.set()
+
+
+def _told_by_others(item: Item) -> tuple[object, ...]:
+    """That it is to end, the model that it made or is to run, and what its helper found."""
+    return item.stop_requested, item.model_version, item.report
+
+
+def _seen(item: Item, ttl: float, at: float) -> tuple[datetime, float] | None:
+    """The database's time at the monotonic moment `at`, when it gave the lease for `ttl` seconds."""
+    return None if item.lease_until is None else (item.lease_until - timedelta(seconds=ttl), at)

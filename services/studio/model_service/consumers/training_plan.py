@@ -142,7 +142,9 @@ def _progress(scene: Scene) -> Wait:
         container = pod.container(name)
         if container.running:
             reason, message = _DOING[name]
-            return Wait(reason, f"{message}: {scene.progress}" if name == TRAIN and scene.progress else message)
+            if name == TRAIN and scene.progress.words:
+                return Wait(reason, f"{message}: {scene.progress.words}", progress=scene.progress)
+            return Wait(reason, message)
         if container.exit_code == 0:
             break
     return Wait(Reason.PULLING, "images are pulled and containers started")

@@ -40,12 +40,12 @@ class TrainingAttendant(Attendant):
         scene = await super().observe()
         if engine_trains(scene) and scene.pod:
             await self._tail.look(scene.pod.name)
-            scene = replace(scene, silent_seconds=self._tail.silent_seconds, progress=self._tail.progress.words)
+            scene = replace(scene, silent_seconds=self._tail.silent_seconds, progress=self._tail.progress)
         return replace(scene, model=await self._queue.model_of(scene.item))
 
     async def step(self, scene: Scene) -> float | None:
         """One action of the plan."""
-        match plan_training(scene, self._desired):
+        match self.stands(plan_training(scene, self._desired)):
             case Wait() as action:
                 await self.wait(action)
                 deadline = deadline_in(scene, self._desired)

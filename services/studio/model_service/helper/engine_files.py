@@ -4,7 +4,7 @@ import json
 
 import yaml
 
-from studio.contract.model_service import EventBrokerLogin, RunTicket, TrackerStore
+from studio.contract.model_service import EngineTicket, EventBrokerLogin, TrackerStore
 from studio.model_service.jobs import scripts
 
 # Events that wait in the engine's memory while the broker is away; what is beyond is left to the back-fill.
@@ -24,7 +24,7 @@ _QuotingDumper.add_representer(
 )
 
 
-def certificates(ticket: RunTicket) -> dict[str, str]:
+def certificates(ticket: EngineTicket) -> dict[str, str]:
     """PEM texts by the path of the file in which the engine looks for them."""
     broker = ticket.event_broker
     texts = {
@@ -36,7 +36,7 @@ def certificates(ticket: RunTicket) -> dict[str, str]:
     return {path: text for path, text in texts.items() if text}
 
 
-def endpoints(ticket: RunTicket, *, application_name: str, ca_file: str = scripts.CA_FILE) -> str:
+def endpoints(ticket: EngineTicket, *, application_name: str, ca_file: str = scripts.CA_FILE) -> str:
     """endpoints.yml: the tracker store, the action server and the event broker if there are any.
 
     Every string is quoted: safe from YAML's guesses and from Rasa's expansion of ${…}, which is for plain ones.

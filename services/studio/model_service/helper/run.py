@@ -13,7 +13,7 @@ from aiohttp import web
 from prometheus_client import Gauge, generate_latest
 
 from studio.contract import labels, names
-from studio.contract.model_service import RunReport, RunTicket
+from studio.contract.model_service import EngineTicket, ModelTicket, RunReport, RunTicket
 from studio.model_service.helper import trackers
 from studio.model_service.helper.archive import UnsafeArchive, digest, model_members
 from studio.model_service.helper.engine_client import EngineClient
@@ -61,6 +61,8 @@ class RunHelper:
         self._tracker_patience = tracker_patience
         self._engine: EngineClient | None = None
         self._model = ""
+        # The sha256 of the model that a warm engine has taken; others are started with theirs.
+        self._loaded: str | None = None
         self._ready_asked = 0.0
         self._ready = False
         self._name = names.job(settings.item, settings.attempt)
@@ -70,17 +72,21 @@ class RunHelper:
         """Whether token, endpoints, credentials and the verified model are in place."""
         return self._engine is not None
 
-    async def prepare(self, *, patience: float = PATIENCE) -> RunTicket:
+    async def prepare(self, *, patience: float = PATIENCE) -> EngineTicket:
         """Put everything in place. A helper that was restarted finds, and keeps, what its engine was started with.
 
         Raises UnsafeArchive, WrongDigest and BadCredentials for what will not get better, else TransferError,
         OrchestratorError.
         """
         (self._folder / "models").mkdir(parents=True, exist_ok=True)
-        ticket = await with_fresh_tickets(self._fetch_model, patience=patience)
-        members = await asyncio.to_thread(model_members, self._model_path(ticket))
-        if members != sorted(ticket.members):
-            raise UnsafeArchive("the model has other members than those it was stored with")
+        ticket = await with_fresh_tickets(self._fetch, patience=patience)
+        self._model = await self._verified(ticket, self._folder / "models")
+        self._write("model-name", self._model)
+        await self._furnish(ticket)
+        return ticket
+
+    async def _furnish(self, ticket: EngineTicket) -> None:
+        """All that an engine is started with, besides a model."""
         channels = self._channels.read_text(encoding="utf-8") if self._channels.is_file() else None
         token = self._token()
         for path, text in certificates(ticket).items():
@@ -88,11 +94,8 @@ class RunHelper:
         self._write("endpoints.yml", endpoints(ticket, application_name=self._name))
         self._write("credentials.yml", credentials(channels))
         await self._await_trackers(ticket)
-        self._model = self._model_path(ticket).name
-        self._write("model-name", self._model)
         self._engine = EngineClient(self._session, self._engine_url, token)
         log.info("prepared", model=self._model)
-        return ticket
 
     async def ready(self) -> bool:
         """Whether the engine has the intended model loaded; asked at most once a second."""
@@ -104,7 +107,10 @@ class RunHelper:
             READY.set(self._ready)
         return self._ready
 
-    async def report_trackers(self, ticket: RunTicket) -> None:
+    async def take_model(self) -> None:
+        """Nothing: the engine is started with its model."""
+
+    async def report_trackers(self, ticket: EngineTicket) -> None:
         """Once the engine is ready, report whether conversations are durable, and again whenever that changes.
 
         Not durable is reported, not punished: an assistant that forgets at the next swap beats one that is silent.
@@ -113,7 +119,8 @@ class RunHelper:
             await asyncio.sleep(_POLL_SECONDS)
         told: RunReport | None = None
         while True:
-            report = await trackers.durability(ticket.tracker_store, application_name=self._name)
+            found = await trackers.durability(ticket.tracker_store, application_name=self._name)
+            report = found.model_copy(update={"loaded": self._loaded})
             if report != told:
                 log.info("trackers checked", durable=report.trackers_durable, message=report.message)
                 with contextlib.suppress(OrchestratorError):
@@ -139,20 +146,27 @@ class RunHelper:
         application.add_routes([web.get("/started", started), web.get("/ready", ready), web.get("/metrics", metrics)])
         return application
 
-    async def _fetch_model(self) -> RunTicket:
+    async def _fetch(self) -> RunTicket:
         ticket = await self._orchestrator.post(self._settings.path("runs", "start"), RunTicket)
-        path = self._model_path(ticket)
+        await self._bring(ticket, self._folder / "models")
+        return ticket
+
+    async def _bring(self, ticket: ModelTicket, folder: Path) -> None:
+        """Download a model, unless it is there."""
+        path = _model_path(ticket, folder)
         if path.exists():
             found = await asyncio.to_thread(digest, path)
             if (found.sha256, found.size) == (ticket.model.sha256, ticket.model.size):
-                return ticket
+                return
         await download(self._session, ticket.model_url, path, ticket.model)
-        return ticket
 
-    def _model_path(self, ticket: RunTicket) -> Path:
-        if not (len(ticket.model.sha256) == 64 and ticket.model.sha256.isalnum()):  # noqa: PLR2004 - sha256 in hex
-            raise UnsafeArchive("the orchestrator gave a model without a proper sha256")
-        return self._folder / "models" / f"{ticket.model.sha256}.tar.gz"
+    async def _verified(self, ticket: ModelTicket, folder: Path) -> str:
+        """The name of a downloaded model that has the members it was stored with. Raises UnsafeArchive."""
+        path = _model_path(ticket, folder)
+        members = await asyncio.to_thread(model_members, path)
+        if members != sorted(ticket.members):
+            raise UnsafeArchive("the model has other members than those it was stored with")
+        return path.name
 
     def _token(self) -> str:
         """The token of the engine's API: made once for a pod, for the engine reads it only at its start."""
@@ -163,7 +177,7 @@ class RunHelper:
         self._write("token", token)
         return token
 
-    async def _await_trackers(self, ticket: RunTicket) -> None:
+    async def _await_trackers(self, ticket: EngineTicket) -> None:
         give_up = time.monotonic() + self._tracker_patience
         while not await trackers.reachable(ticket.tracker_store):
             if time.monotonic() > give_up:
@@ -181,12 +195,17 @@ class RunHelper:
 
 async def main() -> int:
     """Serve until SIGTERM; gives the exit code. Raises SettingsError."""
+    return await serve(RunHelper)
+
+
+async def serve(kind: type[RunHelper]) -> int:
+    """The same with a helper of a kind."""
     settings = HelperSettings.from_env()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with settings.orchestrator(patience=PATIENCE) as orchestrator, storage_session() as session:
-        helper = RunHelper(settings, orchestrator, session)
+        helper = kind(settings, orchestrator, session)
         runner = web.AppRunner(helper.application(), access_log=None)
         await runner.setup()
         try:
@@ -208,6 +227,7 @@ async def main() -> int:
 async def _work(helper: RunHelper) -> int:
     try:
         ticket = await helper.prepare()
+        await helper.take_model()
     except (UnsafeArchive, WrongDigest) as error:
         report_failure(f"the model is refused: {error}")
         return REFUSED
@@ -219,6 +239,12 @@ async def _work(helper: RunHelper) -> int:
         return FAILED
     await helper.report_trackers(ticket)
     return 0
+
+
+def _model_path(ticket: ModelTicket, folder: Path) -> Path:
+    if not (len(ticket.model.sha256) == 64 and ticket.model.sha256.isalnum()):  # noqa: PLR2004 - sha256 in hex
+        raise UnsafeArchive("the orchestrator gave a model without a proper sha256")
+    return folder / f"{ticket.model.sha256}.tar.gz"
 
 
 def _answer(good: bool) -> web.Response:

@@ -9,6 +9,10 @@ from studio.model_service.jobs import parts, scripts
 from studio.model_service.jobs.parts import Attempt, Manifest, Site
 
 HELPER, ENGINE = "run-helper", "engine"
+# The process of the helper beside an engine that is warmed.
+WARM_HELPER = "warm-helper"
+# On the Job of an engine that is started before its model is there.
+WARM = f"{labels.GROUP}/warm"
 HELPER_PORT = 8090
 _GRACE_SECONDS = 30
 # Whoever ends the pod, a drained node say, requests still come until its endpoint has left the rules of all nodes. Only
@@ -19,16 +23,22 @@ _LEAVING_SECONDS = 5
 _SQL_POOL = {"SQL_POOL_SIZE": "5", "SQL_MAX_OVERFLOW": "10"}
 
 
-def run_job(desired: DesiredRunning, attempt: Attempt, site: Site) -> Manifest:
-    """The Job of `attempt`. It has no deadline: a run ends when it is asked to, any other end is a loss."""
+def run_job(desired: DesiredRunning, attempt: Attempt, site: Site, *, warm: bool = False) -> Manifest:
+    """The Job of `attempt`. It has no deadline: a run ends when it is asked to, any other end is a loss.
+
+    An engine that is `warm` is started without its model. Its pod is ready as soon as the model could go in, for no
+    Service sends to it by then; that the model is in is told by its helper.
+    """
     metadata = parts.metadata(desired, attempt, site, component=Component.RUN, item_label=labels.RUN)
+    if warm:
+        metadata["annotations"][WARM] = "true"
     pod = parts.pod_spec(
         desired.engine,
         site,
         component=Component.RUN,
         grace_seconds=_GRACE_SECONDS,
-        initContainers=[_helper(desired, attempt, site)],
-        containers=[_engine(desired)],
+        initContainers=[_helper(desired, attempt, site, warm=warm)],
+        containers=[_engine(desired, scripts.RUN_WARM if warm else scripts.RUN)],
         volumes=[*parts.volumes(engine="2Gi", tmp="4Gi"), *_channels(desired)],
     )
     return {
@@ -39,15 +49,16 @@ def run_job(desired: DesiredRunning, attempt: Attempt, site: Site) -> Manifest:
     }
 
 
-def _helper(desired: DesiredRunning, attempt: Attempt, site: Site) -> Manifest:
+def _helper(desired: DesiredRunning, attempt: Attempt, site: Site, *, warm: bool) -> Manifest:
     mounts: list[Manifest] = [{"name": "engine", "mountPath": scripts.RUN_FOLDER}]
     if desired.credentials:
         mounts.append({"name": "channels", "mountPath": scripts.CHANNELS_FOLDER, "readOnly": True})
     return parts.helper(
-        HELPER,
+        WARM_HELPER if warm else HELPER,
         attempt,
         site,
         mounts=mounts,
+        name=HELPER,
         restartPolicy="Always",
         ports=[{"name": "helper", "containerPort": HELPER_PORT}],
         # The engine is started once this passes: token, endpoints and the verified model are in place.
@@ -57,11 +68,11 @@ def _helper(desired: DesiredRunning, attempt: Attempt, site: Site) -> Manifest:
     )
 
 
-def _engine(desired: DesiredRunning) -> Manifest:
+def _engine(desired: DesiredRunning, script: str) -> Manifest:
     return parts.engine(
         ENGINE,
         desired.engine,
-        scripts.RUN,
+        script,
         resources=dict(desired.engine.resources),
         mounts=[{"name": "engine", "mountPath": scripts.RUN_FOLDER, "readOnly": True}],
         env={"ENGINE_PORT": str(labels.ENGINE_PORT), **_SQL_POOL},

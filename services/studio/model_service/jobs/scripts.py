@@ -24,6 +24,10 @@ EVENTS_CA_FILE = f"{RUN_FOLDER}/events-ca.pem"
 EVENTS_CERTIFICATE_FILE = f"{RUN_FOLDER}/events-certificate.pem"
 EVENTS_KEY_FILE = f"{RUN_FOLDER}/events-key.pem"
 MODEL_NAME_FILE = f"{RUN_FOLDER}/model-name"
+# What a warm engine loads until its own model is there: in this folder, or the tiny model of the engine's image.
+WARM_NAME_FILE = f"{RUN_FOLDER}/warm-model-name"
+WARM_MODELS = f"{RUN_FOLDER}/warm-models"
+IMAGE_MODEL = "/usr/local/share/studio-operator/warm-model.tar.gz"
 RUN_MODELS = f"{RUN_FOLDER}/models"
 # Where the Secret with the channels of an assistant is mounted into the helper.
 CHANNELS_FOLDER = "/etc/studio/channels"
@@ -53,9 +57,23 @@ exit "$code"
 """
 
 # exec, so that SIGTERM reaches the engine. The token is read here: neither the pod's spec nor its environment has it.
+_SERVE = f"""\
+exec rasa run --enable-api --port "$ENGINE_PORT" --interface 0.0.0.0 --auth-token "$(cat {TOKEN_FILE})" \\
+  --endpoints {ENDPOINTS_FILE} --credentials {CREDENTIALS_FILE} --model"""
+
 RUN = f"""\
 set -u
 mkdir -p "$HOME" "$MPLCONFIGDIR" "$TMPDIR"
-exec rasa run --enable-api --port "$ENGINE_PORT" --interface 0.0.0.0 --auth-token "$(cat {TOKEN_FILE})" \\
-  --endpoints {ENDPOINTS_FILE} --credentials {CREDENTIALS_FILE} --model "{RUN_MODELS}/$(cat {MODEL_NAME_FILE})"
+{_SERVE} "{RUN_MODELS}/$(cat {MODEL_NAME_FILE})"
+"""
+
+# Any model makes the engine import all that it needs for the next one. With an empty folder it starts without.
+RUN_WARM = f"""\
+set -u
+mkdir -p "$HOME" "$MPLCONFIGDIR" "$TMPDIR" "$TMPDIR/no-model"
+if [ -s {WARM_NAME_FILE} ]; then model="{WARM_MODELS}/$(cat {WARM_NAME_FILE})"
+elif [ -f {IMAGE_MODEL} ]; then model={IMAGE_MODEL}
+else model="$TMPDIR/no-model"
+fi
+{_SERVE} "$model"
 """

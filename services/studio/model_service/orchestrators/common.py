@@ -1,20 +1,23 @@
 """What both orchestrators answer alike: the removal of an assistant, changes, models and logs."""
 
 from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
 from typing import Annotated, ClassVar
 
 import asyncpg
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 from pydantic import Field
 
 from studio.auth.verification import Identity
 from studio.contract.model_service import AssistantIdentity, Message, ModelView, Removal
+from studio.http import streams
 from studio.model_service import queue
 from studio.model_service.items import Item, Kind
 from studio.model_service.orchestrators import logs, registry
 from studio.model_service.orchestrators.changes import ChangeStream
 from studio.model_service.orchestrators.http import Consumer, Operator, Reader, Refused, change_events
+from studio.model_service.orchestrators.live_log import LiveLog
 from studio.model_service.orchestrators.views import model_view
 from studio.storage.port import ObjectStore
 
@@ -83,7 +86,7 @@ class ItemService(ABC):
         return item
 
 
-def add_common_routes(router: APIRouter, service: ItemService, changes: ChangeStream) -> None:
+def add_common_routes(router: APIRouter, service: ItemService, changes: ChangeStream, live_log: LiveLog) -> None:
     """The routes of these operations, for items under /trainings or /runs."""
     items = f"/{service.kind}s"
 
@@ -109,6 +112,26 @@ def add_common_routes(router: APIRouter, service: ItemService, changes: ChangeSt
     async def get_log(_: Reader, id: str) -> Response:  # noqa: A002
         """The log of its newest attempt that has one."""
         return PlainTextResponse(await service.log(id))
+
+    @router.get(items + "/{id}/log/events", response_class=Response, responses=streams.STREAM)
+    async def follow_log(
+        _: Reader,
+        request: Request,
+        id: str,  # noqa: A002
+        last_event_id: Annotated[str | None, Header()] = None,
+    ) -> Response:
+        """The log as server-sent events, live while its engine runs: `line`, then `end` with the final state."""
+        item = await service.item(id)
+        closing = request.app.state.closing
+
+        async def events() -> AsyncIterator[str]:
+            with changes.subscribe() as subscription:
+                async for event in live_log.events(
+                    lambda: service.item(item.id), service.archived, last_event_id, subscription, closing
+                ):
+                    yield event
+
+        return streams.event_stream(events())
 
     @router.put(items + "/{id}/attempts/{attempt}/log", status_code=204)
     async def put_log(_: Consumer, request: Request, id: str, attempt: int) -> None:  # noqa: A002

@@ -3,6 +3,7 @@
 Functions take a connection; those that write must run in a transaction.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal
@@ -77,6 +78,9 @@ class Model:
     engine_image: str
     training: str
     trained_at: datetime
+    seconds: float | None = None
+    parent: int | None = None
+    tags: Sequence[str] = ()
 
 
 _ASSISTANT = ", ".join(field.name for field in fields(Assistant))
@@ -226,9 +230,11 @@ async def model_of(conn: asyncpg.Connection, uid: str, fingerprint: str) -> Mode
     return None if row is None else Model(**row)
 
 
-async def model_version(conn: asyncpg.Connection, uid: str, version: int) -> Model | None:
-    """The model of a version."""
-    row = await conn.fetchrow(f"select {_MODEL} from models where uid = $1 and version = $2", uid, version)
+async def model_version(conn: asyncpg.Connection, uid: str, version: int, *, lock: bool = False) -> Model | None:
+    """The model of a version; with `lock` its row stays locked until the transaction ends."""
+    row = await conn.fetchrow(
+        f"select {_MODEL} from models where uid = $1 and version = $2 {'for update' if lock else ''}", uid, version
+    )
     return None if row is None else Model(**row)
 
 

@@ -3,6 +3,7 @@
 from studio.contract.model_service import (
     CacheHit,
     ModelView,
+    Progress,
     RunState,
     RunView,
     TrainingState,
@@ -25,6 +26,9 @@ def model_view(model: Model) -> ModelView:
         trained_at=model.trained_at,
         training=model.training,
         engine_image=model.engine_image,
+        seconds=model.seconds,
+        parent=None if model.parent is None else str(model.parent),
+        tags=sorted(model.tags),
     )
 
 
@@ -63,6 +67,7 @@ def training_view(item: Item, outlook: Outlook | None = None) -> TrainingView:
         waits_for=ahead.waits_for if ahead else "",
         starts_in=ahead.starts_in if ahead else None,
         priority=item.priority,
+        progress=Progress.model_validate(item.progress) if item.progress else None,
         requested_at=item.requested_at,
         started_at=item.started_at,
         finished_at=item.finished_at,
@@ -77,7 +82,7 @@ def run_view(item: Item, assistant: Assistant | None) -> RunView:
     return RunView(
         id=item.id,
         assistant=item.assistant,
-        model_version=str(item.model_version),
+        model_version="" if item.model_version is None else str(item.model_version),
         model_sha256=str(item.spec.get("model_sha256", "")),
         state=RunState(item.state),
         reason=assistant.service_reason if blocked and assistant else item.reason,

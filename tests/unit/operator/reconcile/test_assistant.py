@@ -217,7 +217,7 @@ class TestBadInput:
             ({"source": {"files": FILES, "configMaps": [{"name": "a"}]}}, "spec.source"),
             ({"training": {"priority": "high"}}, "spec.training.priority"),
             ({"source": {"git": {"url": "https://example.com/a.git"}}}, "spec.source.git"),
-            ({"running": {"mode": "OnDemand"}}, "spec.running.mode"),
+            ({"running": {"mode": "OnDemand", "idleMinutes": 0}}, "spec.running.idleMinutes"),
         ],
     )
     async def test_an_invalid_spec_is_stalled_and_the_old_model_answers(

@@ -1,5 +1,8 @@
-"""What the training orchestrator is told of an Assistant and of its Studio."""
+"""What the orchestrators are told of an Assistant and of its Studio."""
 
+from dataclasses import replace
+
+import pytest
 from tests.unit.operator.components.conftest import IMAGES
 
 from studio_operator.api.v1alpha1.assistant import AssistantSpec
@@ -20,6 +23,19 @@ def _context(finished_jobs: FinishedJobs, **training: object) -> AssistantContex
         images=IMAGES,
         finished_jobs=finished_jobs,
     )
+
+
+@pytest.mark.parametrize(
+    ("studio", "assistant", "expected"),
+    [("Never", {}, False), ("BeforeTrainingEnds", {}, True), ("BeforeTrainingEnds", {"warming": False}, False)],
+)
+def test_an_assistant_is_warmed_where_its_studio_wants_it(
+    studio: str, assistant: dict[str, object], expected: bool
+) -> None:
+    context = _context(FinishedJobs())
+    running = context.spec.running.model_validate(assistant)
+    context = replace(context, spec=context.spec.model_copy(update={"running": running}), warming=studio)
+    assert desired.running(context, "f").warming is expected
 
 
 def test_defaults() -> None:

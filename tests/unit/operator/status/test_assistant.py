@@ -9,6 +9,7 @@ from studio.contract.model_service import (
     ModelView,
     ObservedRunning,
     ObservedTraining,
+    Progress,
     RunState,
     RunView,
     TrainingState,
@@ -226,6 +227,18 @@ TABLE: dict[str, tuple[AssistantFacts, dict[str, tuple[str, str] | None]]] = {
             "Reconciling": None,
         },
     ),
+    "mode OnDemand needs no run": (
+        facts(mode="OnDemand", running=NOTHING_RUNS),
+        {"Ready": READY, "Available": ("False", "Asleep"), "Running": ("False", "Asleep"), "Reconciling": None},
+    ),
+    "mode OnDemand, and somebody has started it": (
+        facts(mode="OnDemand", running=SERVED),
+        {"Ready": READY, "Available": ANSWERS, "Running": ("True", "Serving")},
+    ),
+    "mode OnDemand tells of a start that failed": (
+        facts(mode="OnDemand", running=ObservedRunning(target=model("2"), newest=run("2", RunState.FAILED))),
+        {"Ready": READY, "Running": ("False", "Asleep"), "Stalled": ("True", run("2", RunState.FAILED).reason)},
+    ),
     "mode Never ignores a run that failed": (
         facts(mode="Never", running=ObservedRunning(target=model("2"), newest=run("2", RunState.FAILED))),
         {"Ready": READY, "Stalled": None},
@@ -390,6 +403,15 @@ def test_what_a_training_waits_for_and_its_start_are_told() -> None:
     assert "waitsFor" not in status_of(queued(2))["training"]
 
 
+def test_how_far_a_training_is_is_told() -> None:
+    running = untrained(TrainingState.RUNNING)
+    assert running.training
+    training = running.training.model_copy(update={"progress": Progress(step="DIETClassifier", percent=40)})
+    seen = facts(training=running.model_copy(update={"training": training}), running=NOTHING_RUNS)
+    assert status_of(seen)["training"]["progress"] == {"step": "DIETClassifier", "percent": 40}
+    assert "progress" not in status_of(facts(training=running, running=NOTHING_RUNS))["training"]
+
+
 @pytest.mark.parametrize(
     ("passed", "starts_in", "told_anew"), [(20, 100.0, False), (20, 150.0, False), (0, 400.0, True)]
 )
@@ -407,6 +429,28 @@ def test_a_forecast_of_another_training_does_not_stay() -> None:
         status_of(queued(2, starts_in=155.0), before)["training"]["estimatedStart"]
         != (before["training"]["estimatedStart"])
     )
+
+
+@pytest.mark.parametrize(
+    ("running", "status", "message"),
+    [
+        (
+            OLD_SERVES,
+            "True",
+            "model 1 answers; training is about to end, so an engine for the next model is started: soon",
+        ),
+        (
+            NOTHING_RUNS,
+            "False",
+            "there is no model to run yet; training is about to end, so an engine for the next model is started: soon",
+        ),
+    ],
+)
+def test_an_engine_that_waits_for_its_model_is_told(running: ObservedRunning, status: str, message: str) -> None:
+    warm = run("", RunState.WARMING, "Warm", "soon")
+    seen = facts(training=untrained(TrainingState.RUNNING), running=running.model_copy(update={"warming": warm}))
+    (condition,) = [c for c in status_of(seen)["conditions"] if c["type"] == "Running"]
+    assert (condition["status"], condition["message"]) == (status, message)
 
 
 def test_a_cache_hit_is_told() -> None:

@@ -44,6 +44,11 @@ def held_by(*assistants: str, waiting: int = 0) -> Slots:
     return Slots(held=held, waiting=waiting)
 
 
+def warming(slots: Slots, *assistants: str) -> Slots:
+    warm = [HeldSlot(assistant=name, run=f"{name}-r9", model_version="", state=RunState.WARMING) for name in assistants]
+    return slots.model_copy(update={"held": [*slots.held, *warm]})
+
+
 def slots_up(count: int, desired: int | None = None) -> dict[Component, Health]:
     wanted = desired or count
     consumers = Health(count == wanted, available=True, desired=wanted, count=count, reason="", message="rolling")
@@ -157,6 +162,14 @@ TABLE: dict[str, tuple[StudioFacts, dict[str, tuple[str, str] | None]]] = {
     "a swap holds the spare slot": (
         facts(assistants=1, slots=2, health=slots_up(2), held=held_by("a", "a")),
         {"Ready": TRUE, "SpareSlotAvailable": ("False", "SlotsTaken")},
+    ),
+    "an engine that waits for its model holds the spare slot": (
+        facts(assistants=1, slots=2, health=slots_up(2), held=warming(held_by("a"), "a")),
+        {"Ready": TRUE, "SpareSlotAvailable": ("True", "SlotWarming")},
+    ),
+    "a run is about to take the slot of such an engine": (
+        facts(assistants=1, slots=2, health=slots_up(2), held=warming(held_by("a", waiting=1), "a")),
+        {"SpareSlotAvailable": ("False", "SlotsTaken")},
     ),
     "as many assistants as slots, and one does not run": (
         facts(assistants=2, slots=2, health=slots_up(2), held=held_by("a")),

@@ -88,12 +88,14 @@ async def orchestrators(
             Verifier(Keys(source)), Roles.of(kind, studio="studio", namespace="ns", operator=OPERATOR)
         )
 
-    training, _, changes = build_training(made, store, allowed("training"), PROCESS, kube)
-    running = build_running(made, store, cast("Any", None), allowed("run"), PROCESS)[0]  # only lists are asked for
+    training, _, of_trainings = build_training(made, store, allowed("training"), PROCESS, kube)
+    # Nobody asks it for conversations.
+    running, of_runs = build_running(made, store, cast("Any", None), allowed("run"), PROCESS, kube=kube)
     async with AsyncExitStack() as stack:
-        listener = await stack.enter_async_context(made.listener(CHANGES_CHANNEL))
         background = await stack.enter_async_context(Background())
-        background.run("changes", lambda: changes.follow(listener))
+        for changes in (of_trainings, of_runs):
+            listener = await stack.enter_async_context(made.listener(CHANGES_CHANNEL))
+            background.run("changes", functools.partial(changes.follow, listener))
         urls = [await stack.enter_async_context(serving(app)) for app in (training, running)]
         clients = [await stack.enter_async_context(OrchestratorClient(url, token_file, patience=0.1)) for url in urls]
         yield ModelService(*clients), urls[0]

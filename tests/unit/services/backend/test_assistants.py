@@ -21,6 +21,7 @@ async def test_a_view_tells_what_the_operator_reported(stage: Stage) -> None:
         "position": None,
         "waits_for": None,
         "estimated_start": None,
+        "progress": None,
         "reason": "Trained",
     }
     assert found["model"]["version"] == "1"
@@ -38,6 +39,16 @@ async def test_a_view_tells_what_a_training_waits_for(stage: Stage) -> None:
     _, found = await stage.admin("GET", "/api/v1/assistants/concierge")
     told = {key: found["training"][key] for key in ("position", "waits_for", "estimated_start")}
     assert told == {"position": 2, "waits_for": "it is next", "estimated_start": "2026-11-21T08:01:00Z"}
+
+
+async def test_a_view_tells_how_far_a_training_is(stage: Stage) -> None:
+    manifest = assistant()
+    manifest["status"]["training"] = {
+        "id": "concierge-t2-abcde", "state": "Running", "reason": "Training", "progress": {"step": "DIETClassifier"},
+    }  # fmt: skip
+    stage.kube.put(manifest)
+    _, found = await stage.admin("GET", "/api/v1/assistants/concierge")
+    assert found["training"]["progress"] == {"step": "DIETClassifier", "percent": None}
 
 
 async def test_an_assistant_without_any_status_has_a_view(stage: Stage) -> None:

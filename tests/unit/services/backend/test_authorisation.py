@@ -34,6 +34,7 @@ REQUESTS: dict[Operation, tuple[str, str, Any]] = {
     Operation.MODELS_READ: ("GET", "/assistants/concierge/models", None),
     Operation.MODELS_ACTIVATE: ("POST", "/assistants/concierge/models/7/activate", None),
     Operation.MODELS_DOWNLOAD: ("GET", "/assistants/concierge/models/7/download", None),
+    Operation.MODELS_TAG: ("PUT", "/assistants/concierge/models/1/tags/x", None),
     Operation.RUNS_READ: ("GET", "/runs", None),
     Operation.RUNS_START: ("POST", "/assistants/concierge/run/start", None),
     Operation.RUNS_STOP: ("POST", "/assistants/concierge/run/stop", None),
@@ -85,7 +86,8 @@ def test_the_table() -> None:
     designer = viewer | {"content.write", "content.publish", "trainings.request", "trainings.cancel", "runs.start",
                          "chat.use"}  # fmt: skip
     developer = designer | annotator | {"assistants.create", "assistants.delete", "trainings.prioritise", "runs.stop",
-                                        "models.activate", "models.download", "dead_letters.read"}  # fmt: skip
+                                        "models.activate", "models.download", "models.tag",
+                                        "dead_letters.read"}  # fmt: skip
     admin = developer | {"conversations.delete", "dead_letters.replay", "audit.read"}
     wanted = dict(zip(ROLES, (viewer, analyst, annotator, designer, developer, admin), strict=True))
     assert {role.value: {each.value for each in found} for role, found in ALLOWED.items()} == wanted

@@ -20,7 +20,7 @@ from studio.backend import openapi
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 # They answer without an end; the tests of streams read them.
-STREAMS = ("/assistants/events", "/assistants/{assistant}/events", "/trainings/{id}/log")
+STREAMS = ("/assistants/events", "/assistants/{assistant}/events", "/trainings/{id}/log", "/runs/{id}/log")
 EXAMPLES = 25
 
 

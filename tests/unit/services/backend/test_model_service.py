@@ -92,12 +92,7 @@ async def test_a_run_is_started_and_stopped_by_hand(stage: Stage) -> None:
     await want(stage, "a")
     status, problem = await dora("POST", f"{path}/start")
     assert (status, "the operator has not told" in problem["detail"]) == (409, True)
-    async with stage.pool.acquire() as conn, conn.transaction():
-        desired = DesiredRunning(
-            uid=UID, name="concierge", namespace="ns", studio="studio", fingerprint=fingerprint("a"), mode="Never",
-            engine=EnginePod(image="engine:1"),
-        )  # fmt: skip
-        await registry.put_desired(conn, "running", desired)
+    await want_run(stage)
     await stage.admin("POST", "/api/v1/assistants/concierge/trainings")
     await train(stage, await claim(stage), b"model")
     status, started = await dora("POST", f"{path}/start")
@@ -206,6 +201,29 @@ async def test_models_are_listed_downloaded_and_activated(stage: Stage) -> None:
     assert (await stage.admin("GET", "/api/v1/assistants/concierge/models/1/download"))[0] == 404
 
 
+async def test_models_are_tagged(stage: Stage) -> None:
+    path = "/api/v1/assistants/concierge/models"
+    await want(stage, "a")
+    await stage.admin("POST", "/api/v1/assistants/concierge/trainings")
+    await train(stage, await claim(stage), b"model")
+    ann = stage.person("developer", subject="ann")
+    assert (await ann("PUT", f"{path}/1/tags/good"))[0] == 204
+    assert (await ann("PUT", f"{path}/latest/tags/v1.0"))[0] == 204
+    assert (await ann("PUT", f"{path}/1/tags/not%20good"))[0] == 422
+    assert (await ann("PUT", f"{path}/2/tags/good"))[0] == 404
+    _, page = await ann("GET", path)
+    assert [(each["tags"], each["parent"], each["seconds"]) for each in page["items"]] == [
+        (["good", "v1.0"], None, 1.0)
+    ]
+    assert (await ann("DELETE", f"{path}/1/tags/good"))[0] == 204
+    assert (await ann("DELETE", f"{path}/1/tags/good"))[0] == 204
+    assert (await ann("GET", path))[1]["items"][0]["tags"] == ["v1.0"]
+    _, log = await stage.admin("GET", "/api/v1/audit?limit=4")
+    assert ("models.tag", "ann", "concierge model 1 tag good", "done") in [
+        (each["operation"], each["who"], each["target"], each["outcome"]) for each in log["items"]
+    ]
+
+
 async def test_what_gitops_has_decided_is_not_overruled(stage: Stage) -> None:
     await want(stage, "a")
     await stage.admin("POST", "/api/v1/assistants/concierge/trainings")
@@ -220,7 +238,11 @@ async def test_what_gitops_has_decided_is_not_overruled(stage: Stage) -> None:
     assert "spec.running.model of concierge is set by somebody else" in problem["detail"]
 
 
-def put_pod(stage: Stage, item: str, *, job: str | None = None, attempt: int = 1) -> None:
+def put_pod(
+    stage: Stage, item: str, *, job: str | None = None, kind: str = labels.TRAINING, container: str = "train"
+) -> None:
+    attempt = 1
+    statuses = "initContainerStatuses" if container == "train" else "containerStatuses"
     stage.kube.put(
         {
             "apiVersion": "v1",
@@ -228,10 +250,10 @@ def put_pod(stage: Stage, item: str, *, job: str | None = None, attempt: int = 1
             "metadata": {
                 "name": f"{item}-{attempt}-pod",
                 "namespace": "ns",
-                "labels": {labels.TRAINING: item, labels.ATTEMPT: str(attempt)},
+                "labels": {kind: item, labels.ATTEMPT: str(attempt)},
                 "ownerReferences": [{"kind": "Job", "name": job or names.job(item, attempt), "uid": "j"}],
             },
-            "status": {"initContainerStatuses": [{"name": "train", "state": {"running": {}}}]},
+            "status": {statuses: [{"name": container, "state": {"running": {}}}]},
         }
     )
 
@@ -281,6 +303,52 @@ async def test_the_log_of_a_pod_that_belongs_to_another_job_is_not_read(stage: S
         await until(lambda: stage.kube.count()["list"] >= listed + 2)
         await queue.finish(lease, "Failed", "OutOfMemory")
         assert await anext(events) == ("end", "", {"state": "Failed"})
+
+
+async def want_run(stage: Stage) -> None:
+    """What the operator says of an assistant that only runs when somebody starts it."""
+    async with stage.pool.acquire() as conn, conn.transaction():
+        desired = DesiredRunning(
+            uid=UID, name="concierge", namespace="ns", studio="studio", fingerprint=fingerprint("a"), mode="Never",
+            engine=EnginePod(image="engine:1"),
+        )  # fmt: skip
+        await registry.put_desired(conn, "running", desired)
+
+
+async def queue_run(stage: Stage) -> str:
+    """A model, and a run of it that waits; its id."""
+    await want(stage, "a")
+    await want_run(stage)
+    await stage.admin("POST", "/api/v1/assistants/concierge/trainings")
+    await train(stage, await claim(stage), b"model")
+    _, run = await stage.admin("POST", "/api/v1/assistants/concierge/run/start")
+    return str(run["id"])
+
+
+async def test_the_log_of_a_run_is_live_and_then_archived(stage: Stage) -> None:
+    run = await queue_run(stage)
+    assert (await stage.person("viewer")("GET", f"/api/v1/runs/{run}"))[1]["state"] == "Queued"
+    queue = Queue(stage.pool, connect=stage.pool.acquire)
+    async with stage.admin.open(f"/api/v1/runs/{run}/log") as response:
+        events = _events(response)
+        lease = await queue.claim("run", "c0")
+        assert lease is not None
+        stage.kube.set_logs("ns", f"{run}-1-pod", "engine", "loading\n")
+        put_pod(stage, run, kind=labels.RUN, container="engine")
+        assert await anext(events) == ("line", "1.1", {"line": "loading"})
+        await queue.update(lease, state="Ready", reason="Ready")
+        stage.kube.set_logs("ns", f"{run}-1-pod", "engine", "loading\nup\n")
+        assert await anext(events) == ("line", "1.2", {"line": "up"})
+        stage.kube.end_logs("ns", f"{run}-1-pod", "engine")
+        await stage.pool.execute("update items set log_key = 'log' where id = $1", run)
+        stage.store.objects["log"] = b"loading\nup\ndown\n"
+        await queue.finish(lease, "Stopped", "Stopped")
+        assert await anext(events) == ("line", "1.3", {"line": "down"})
+        assert await anext(events) == ("end", "", {"state": "Stopped"})
+    stranger = stage.person("developer", assistants=["other"])
+    for path in ("", "/log"):
+        status, problem = await stranger("GET", f"/api/v1/runs/{run}{path}")
+        assert (status, problem["detail"]) == (404, f"there is no run {run}")
 
 
 async def test_an_orchestrator_that_is_away_is_no_error_of_ours(stage: Stage) -> None:

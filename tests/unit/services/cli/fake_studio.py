@@ -178,6 +178,11 @@ class FakeStudio:
                 return _page(self.models.get(name, []), query)
             case "POST", "assistants", name, "models", version, "activate":
                 return _json(200, model(version))
+            case "PUT" | "DELETE", "assistants", name, "models", version, "tags", tag:
+                found = next(each for each in self.models[name] if each["version"] == version)
+                tags = set(found["tags"]) - {tag} | ({tag} if method == "PUT" else set())
+                found["tags"] = sorted(tags)
+                return httpx2.Response(204)
             case "GET", "assistants", name, "models", version, "download":
                 etag = hashlib.sha256(b"a model").hexdigest()
                 return httpx2.Response(200, content=iter([self.model_bytes]), headers={"etag": f'"{etag}"'})
@@ -291,7 +296,8 @@ class FakeStudio:
 
 def model(version: str, **fields: Any) -> dict[str, Any]:
     return {"version": version, "fingerprint": "f1", "sha256": "ab" * 32, "size": 3_000_000, "trained_at": STARTED,
-            "training": "hall-t1-abcde", "engine_image": "engine", "active": True, **fields}  # fmt: skip
+            "training": "hall-t1-abcde", "engine_image": "engine", "seconds": 95.0, "parent": None, "tags": [],
+            "active": True, **fields}  # fmt: skip
 
 
 def run(assistant: str, state: str = "Ready") -> dict[str, Any]:

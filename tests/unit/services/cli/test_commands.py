@@ -156,6 +156,19 @@ def test_logs_without_follow_end_where_nothing_more_is_there(run: Run, studio: F
     assert (result.exit_code, result.stdout) == (0, "one\n")
 
 
+def test_logs_of_a_run(run: Run, studio: FakeStudio) -> None:
+    studio.add("hall")
+    lines = [event("line", {"line": "Rasa server is up"}, 1), event("end", {"state": "Stopped"}, 2)]
+    studio.streams["/runs/hall-r1-abcde/log"] = [[lines[0]], lines, lines]
+    assert run("logs", "hall-r1-abcde", "-f").stdout == "Rasa server is up\n" * 2
+    assert run("logs", "hall", "--run").stdout == "Rasa server is up\n"
+
+
+def test_logs_of_nothing_say_what_makes_some(run: Run, studio: FakeStudio) -> None:
+    studio.add("hall")
+    assert "studio train hall" in run("logs", "hall").stderr
+
+
 def test_trainings_are_listed_and_cancelled(run: Run, studio: FakeStudio) -> None:
     studio.training("hall-t1-abcde", "hall", state="Queued", position=2)
     assert "number 2 in the queue" in run("trainings", "list").stdout
@@ -169,6 +182,13 @@ def test_what_a_training_waits_for_is_listed(run: Run, studio: FakeStudio) -> No
     listed = run("trainings", "list", "-o", "json")
     assert (data(listed)[0]["waits_for"], data(listed)[0]["starts_in"]) == (words, 65.0)
     assert words in run("trainings", "list").stdout
+
+
+def test_how_far_a_training_is_is_listed(run: Run, studio: FakeStudio) -> None:
+    studio.training("hall-t1-abcde", "hall", state="Running", progress={"step": "DIETClassifier", "percent": 40})
+    studio.training("hall-t2-abcde", "hall", state="Running", progress={"step": "RulePolicy", "percent": None})
+    listed = run("trainings", "list").stdout
+    assert ("DIETClassifier, 40 %" in listed, "RulePolicy" in listed) == (True, True)
 
 
 def test_what_is_trained_already_is_said(run: Run, studio: FakeStudio) -> None:
@@ -209,6 +229,16 @@ def test_models_list_and_activate(run: Run, studio: FakeStudio) -> None:
     result = run("activate", "hall", "latest")
     assert result.exit_code == 0
     assert studio.sent("POST") == ["/assistants/hall/models/latest/activate"]
+
+
+def test_models_are_tagged(run: Run, studio: FakeStudio) -> None:
+    studio.add("hall")
+    studio.models["hall"] = [model("2", parent="1"), model("1")]
+    assert run("models", "tag", "hall", "1", "good", "v1.0").exit_code == 0
+    listed = run("models", "list", "hall").stdout
+    assert ("good, v1.0" in listed, "1 min" in listed, "PARENT" in listed) == (True, True, True)
+    assert "not tagged good any more" in run("models", "untag", "hall", "1", "good").stderr
+    assert studio.models["hall"][1]["tags"] == ["v1.0"]
 
 
 def test_a_model_is_downloaded_and_checked(run: Run, studio: FakeStudio, tmp_path: Path) -> None:
@@ -291,6 +321,20 @@ def test_status_is_a_tree_that_explains(run: Run, studio: FakeStudio) -> None:
                   "NotPublished: publish something"):  # fmt: skip
         assert words in result.stdout
     assert data(run("status", "-o", "json"))["studio"]["name"] == "studio"
+
+
+def test_an_assistant_that_nobody_uses_is_asleep(run: Run, studio: FakeStudio) -> None:
+    running = condition("Running", "False", "Asleep", "it runs once somebody starts it")
+    studio.add("hall", available=False, conditions=[condition("Ready", "True"), running])
+    listed = run("assistants", "list").stdout
+    assert ("asleep" in listed, "it runs once somebody starts it" in listed) == (True, True)
+
+
+def test_status_tells_how_far_a_training_is(run: Run, studio: FakeStudio) -> None:
+    training = {"id": "hall-t1-abcde", "state": "Running", "reason": "Training", "position": None, "waits_for": None,
+                "estimated_start": None, "progress": {"step": "DIETClassifier", "percent": 40}}  # fmt: skip
+    studio.add("hall", ready=False, training=training)
+    assert "Running, Training: DIETClassifier, 40 %" in run("status").stdout
 
 
 def test_status_watch_prints_each_change_and_reads_anew_after_a_break(run: Run, studio: FakeStudio) -> None:

@@ -1,7 +1,7 @@
 """A cluster and a queue in memory for the consumers' tests, and a Job controller to be played by the test."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,7 @@ from typing import Any
 from tests.fakes.kube import FakeKube
 
 from studio.contract import labels
-from studio.contract.model_service import DesiredRunning, DesiredTraining, EnginePod
+from studio.contract.model_service import DesiredRunning, DesiredTraining, EnginePod, Progress
 from studio.kube.kinds import JOB
 from studio.model_service.consumers.attendant import Attendant
 from studio.model_service.consumers.running_strategy import RunAttendant
@@ -70,10 +70,14 @@ class FakeQueue:
         self._reach()
         return self.item if self._held(lease) else None
 
-    async def update(self, lease: Lease, *, retry_in: float | None = None, **changes: Any) -> Item:
+    async def update(
+        self, lease: Lease, *, retry_in: float | None = None, progress: Progress | None = None, **changes: Any
+    ) -> Item:
         self._reach()
         self._require(lease)
         changes = {key: value for key, value in changes.items() if value is not None}
+        if "message" in changes:
+            changes["progress"] = progress.model_dump() if progress else None
         state = changes.get("state", self.item.state)
         if state == "Queued" and self.item.stop_requested:
             changes["state"] = state = stopped_state(self.item)
@@ -90,9 +94,13 @@ class FakeQueue:
         self.messages.append(self.item.message)
         return self.item
 
-    async def finish(self, lease: Lease, state: str, reason: str, message: str = "") -> Item:
+    async def finish(
+        self, lease: Lease, state: str, reason: str, message: str = "", *, expected: str | None = None
+    ) -> Item:
         self._reach()
         self._require(lease)
+        if expected not in (None, self.item.state):
+            return self.item
         check_transition(self.item, state)
         self.item = replace(self.item, state=state, reason=reason, message=message, holder=None, finished_at=START)
         self.said.append((state, reason))
@@ -146,19 +154,21 @@ class Stage:
         self.tenure: Tenure | None = None
 
     @asynccontextmanager
-    async def play(self, *, ttl: float = 20.0, beat: float = 0.02) -> AsyncIterator["asyncio.Task[None]"]:
+    async def play(
+        self, *, ttl: float = 20.0, beat: float = 0.02, tidies: Callable[[], bool] = lambda: True
+    ) -> AsyncIterator["asyncio.Task[None]"]:
         """An attendant at work for the present holder of the item."""
         async with Tenure(self.queue, self.queue.lease(), ttl=ttl, beat=beat) as tenure:  # type: ignore[arg-type]
             self.tenure = tenure
-            task = asyncio.create_task(self.attendant(tenure).attend())
+            task = asyncio.create_task(self.attendant(tenure, tidies=tidies).attend())
             try:
                 yield task
             finally:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
 
-    def attendant(self, tenure: Tenure) -> Attendant:
-        shared: dict[str, Any] = {
+    def attendant(self, tenure: Tenure, **shared: Any) -> Attendant:
+        shared |= {
             "kube": self.kube,
             "orchestrator": self.orchestrator,
             "tenure": tenure,

@@ -25,7 +25,7 @@ from tests.unit.services.consumers.scenery import (
 from studio.contract import labels
 from studio.kube import Forbidden, Invalid, KubeError, Unavailable
 from studio.kube.kinds import EVENT, JOB, POD
-from studio.model_service.consumers import attempts, attendant, log_tail, training_strategy
+from studio.model_service.consumers import attempts, attendant, item_watch, log_tail, training_strategy
 from studio.model_service.items import LeaseLost
 from studio.model_service.jobs.resources import in_bytes
 
@@ -62,6 +62,18 @@ async def test_a_training_from_its_job_to_its_model() -> None:
         await asyncio.wait_for(work, 10)
     assert (stage.queue.item.state, stage.queue.item.reason) == ("Succeeded", "Trained")
     assert stage.job()["spec"]["ttlSecondsAfterFinished"] == 60
+
+
+async def test_how_far_the_engine_is_goes_with_the_words() -> None:
+    stage = Stage()
+    async with stage.play():
+        await until(stage.job)
+        stage.log("train", "Starting to train component 'DIETClassifier'.\nEpochs:  43%|█▏ | 43/100 [00:03<00:26]\n")
+        stage.pod(training_pod(ended("fetch", 0), running("train", datetime.now(UTC))))
+        await until(lambda: stage.queue.item.progress == {"step": "DIETClassifier", "percent": 40})
+        assert stage.queue.item.message == "the engine trains: DIETClassifier, 40 %"
+        stage.pod(training_pod(ended("fetch", 0), ended("train", 0), running("upload"), phase="Running"))
+        await until(lambda: stage.queue.item.progress is None)
 
 
 async def test_bad_content_fails_with_the_engines_words_and_the_whole_log() -> None:
@@ -192,7 +204,6 @@ async def test_quota_is_said() -> None:
         stage.kube.put({**event, "involvedObject": {"uid": uid}})
         stage.kube.set_status(JOB, NAMESPACE, stage.job_name(), {"active": 0})
         await until(lambda: stage.queue.item.reason == "QuotaExceeded")
-    assert stage.kube.count()["list"] >= 3
     assert any(request.kind == EVENT.kind for request in stage.kube.requests)
 
 
@@ -306,6 +317,32 @@ async def test_the_first_job_is_created_without_a_look_at_the_cluster() -> None:
     async with stage.play():
         await until(stage.job)
     assert [request.verb for request in stage.kube.requests][:1] == ["create"]
+
+
+async def test_of_a_training_that_has_just_begun_nothing_is_listed() -> None:
+    stage = Stage()
+    async with stage.play(tidies=lambda: False) as work:
+        await until(stage.job)
+        stage.pod(training_pod(running("fetch")))
+        await until(lambda: stage.queue.item.reason == "Fetching")
+        stage.queue.request_stop()
+        await asyncio.wait_for(work, 10)
+    assert "list" not in stage.kube.count()
+    assert stage.jobs() == []
+
+
+async def test_a_pod_that_cannot_be_seen_is_not_taken_for_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(item_watch, "_LONGEST_PAUSE", 0.02)
+    stage = Stage()
+    stage.kube.fail(Unavailable(503, "x", "away"), verb="watch", kind=POD)
+    stage.kube.fail(Unavailable(503, "x", "away"), verb="list", kind=POD, times=5)
+    async with stage.play() as work:
+        await until(stage.job)
+        stage.log("train", "InvalidRule: no\n")
+        stage.pod(training_pod(ended("train", 1), phase="Failed"))
+        stage.end_job(complete=False)
+        await asyncio.wait_for(work, 10)
+    assert (stage.queue.item.reason, stage.queue.item.attempt) == ("InvalidContent", 1)
 
 
 @pytest.mark.parametrize("changes", [{"attempt": 2}, {"reason": "Training"}], ids=["not the first", "adopted"])

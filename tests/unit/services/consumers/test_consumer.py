@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
@@ -13,6 +14,7 @@ from studio.db import pool
 from studio.kube.kinds import JOB
 from studio.model_service import presence
 from studio.model_service import queue as q
+from studio.model_service.consumers import consumer
 from studio.model_service.consumers.attendant import Attendant
 from studio.model_service.consumers.consumer import Consumer, ConsumerSettings, application
 from studio.model_service.consumers.tenure import Tenure
@@ -92,6 +94,13 @@ async def test_an_idle_consumer_says_that_it_is_there_and_rarely_so(queue: Queue
     consumer.stop()
     await asyncio.wait_for(running, 10)
     assert await presence.alive(studio_pool, "training") == 0
+
+
+def test_what_is_done_at_most_every_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = [0.0, 59.0, 60.0, 61.0]
+    monkeypatch.setattr(consumer, "time", SimpleNamespace(monotonic=lambda: moments.pop(0)))
+    now = consumer.AtMostEvery(60)
+    assert [now() for _ in range(4)] == [True, False, True, False]
 
 
 def test_settings() -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio.model_service.engine_log import Progress, clean, extract, last_lines, progress
+from studio.contract.model_service import Progress
+from studio.model_service.engine_log import clean, extract, last_lines, progress
 
 LOGS = Path(__file__).parents[3] / "data" / "engine_logs"
 TELLING = {
@@ -93,12 +94,12 @@ _FINISHED = _STARTED.replace("Starting to train", "Finished training")
     ],
 )
 def test_progress(tail: str, before: str, words: str) -> None:
-    assert progress(tail, Progress(before)).words == words
+    assert progress(tail, Progress(step=before)).words == words
 
 
 def test_progress_of_real_output() -> None:
     lines = (LOGS / "ok.log").read_text().splitlines()
-    seen = [progress("\n".join(lines[:number])).component for number in range(len(lines))]
+    seen = [progress("\n".join(lines[:number])).step for number in range(len(lines))]
     assert list(dict.fromkeys(filter(None, seen))) == [
         "CountVectorsFeaturizer",
         "LogisticRegressionClassifier",

@@ -4,13 +4,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.unit.services.consumers.scenery import START, UID, item, run_pod, running, waiting
+from tests.unit.services.consumers.scenery import START, UID, ended, item, run_pod, running, waiting
 
 from studio.contract import labels
 from studio.model_service.consumers.attempts import Ending
 from studio.model_service.consumers.plan import Action, Create, Fail, Lose, Requeue, Scene, Wait
 from studio.model_service.consumers.pod_facts import JobFacts, Obstacle, PodFacts, pod_facts
 from studio.model_service.consumers.running_plan import PATIENCE, plan_run
+from studio.model_service.jobs.run import WARM
 
 JOB = JobFacts("kiosk-r1-abcde-1", "u", 1, UID, has_pods=True, labels={labels.RUN: "kiosk-r1-abcde"})
 HELPER, ENGINE = running("run-helper"), running("engine")
@@ -102,3 +103,75 @@ def test_a_helper_that_was_restarted_says_why(restarts: int) -> None:
     assert isinstance(action, Wait)
     assert action.reason == "Fetching"
     assert "object storage answered 503" in action.message
+
+
+WARM_JOB = replace(JOB, annotations={WARM: "true"})
+WARM_POD = pod(run_pod(HELPER, ENGINE, ready=True))
+
+
+def assigned(**report: Any) -> Scene:
+    """A warm engine that has been given a model."""
+    told = {"attempt": 1, **report} if report else None
+    seen = scene(WARM_POD, job=WARM_JOB)
+    return replace(seen, item=replace(seen.item, spec={**seen.item.spec, "model_sha256": "ab"}, report=told))
+
+
+def test_an_engine_without_a_model_is_never_ready() -> None:
+    action = plan_run(scene(WARM_POD, state="Warming", job=WARM_JOB))
+    assert isinstance(action, Wait)
+    assert (action.reason, action.state) == ("Warm", None)
+
+
+@pytest.mark.parametrize(
+    ("report", "reason", "state"),
+    [
+        ({}, "Loading", None),
+        ({"loaded": None, "trackers_durable": True}, "Loading", None),
+        ({"loaded": "other"}, "Loading", None),
+        ({"loaded": "ab", "attempt": 0}, "Loading", None),
+        ({"loaded": "ab"}, "Ready", "Ready"),
+    ],
+)
+def test_a_warm_engine_is_ready_once_its_helper_says_so(report: dict[str, Any], reason: str, state: str | None) -> None:
+    action = plan_run(assigned(**report))
+    assert isinstance(action, Wait)
+    assert (action.reason, action.state) == (reason, state)
+
+
+def test_a_warm_engine_that_does_not_take_its_model_is_replaced() -> None:
+    assert plan_run(assigned(refused="400 bad zip")) == Lose(
+        Ending.CRASHED, "ModelNotTaken", "the warm engine did not take its model: 400 bad zip"
+    )
+
+
+@pytest.mark.parametrize("case", STANDSTILLS)
+def test_a_warm_engine_that_meets_an_obstacle_is_given_up(case: str) -> None:
+    seen, _ = STANDSTILLS[case]
+    if seen.item.state == "Ready":
+        return
+    warming = replace(seen, item=replace(seen.item, state="Warming"))
+    action = plan_run(warming)
+    if isinstance(action, Wait):
+        assert action.reason not in frozenset(Obstacle)
+        told = replace(warming, item=replace(warming.item, reason=action.reason))
+        action = plan_run(told, stood=PATIENCE[action.reason])
+    assert isinstance(action, Fail)
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        scene(None, state="Warming", job=None, job_seen=True),
+        scene(None, state="Warming", job=replace(WARM_JOB, complete=True)),
+        scene(pod(run_pod(HELPER, ended("engine", 1))), state="Warming", job=replace(WARM_JOB, failure="x")),
+    ],
+)
+def test_a_warm_engine_that_is_lost_is_not_tried_again(lost: Scene) -> None:
+    assert isinstance(plan_run(lost), Fail)
+
+
+def test_a_refused_job_of_a_warm_engine_is_not_tried_again() -> None:
+    seen = scene(None, state="Warming", job=None)
+    assert plan_run(seen) == Create()
+    refused = replace(seen, item=replace(seen.item, reason="QuotaExceeded", message="exceeded quota"))
+    assert plan_run(refused) == Fail("QuotaExceeded", "exceeded quota")

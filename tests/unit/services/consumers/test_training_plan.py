@@ -8,7 +8,7 @@ import pytest
 from tests.unit.services.consumers.scenery import START, UID, desired, item
 
 from studio.contract import labels
-from studio.contract.model_service import DesiredTraining
+from studio.contract.model_service import DesiredTraining, Progress
 from studio.model_service.consumers.plan import Lose, Requeue, Scene, Wait
 from studio.model_service.consumers.pod_facts import ContainerFacts, JobFacts, Obstacle, PodFacts
 from studio.model_service.consumers.training_plan import plan_training
@@ -55,8 +55,9 @@ def test_the_silence_before_the_engine_began_is_no_stall() -> None:
 
 
 def test_how_far_the_engine_is() -> None:
-    scene = Scene(item(), START, job=JOB, pod=TRAINING, job_seen=True, progress="DIETClassifier, 40 %")
-    assert plan_training(scene, DESIRED) == Wait("Training", "the engine trains: DIETClassifier, 40 %")
+    far = Progress(step="DIETClassifier", percent=40)
+    scene = Scene(item(), START, job=JOB, pod=TRAINING, job_seen=True, progress=far)
+    assert plan_training(scene, DESIRED) == Wait("Training", "the engine trains: DIETClassifier, 40 %", progress=far)
 
 
 @pytest.mark.parametrize("pod", [None, replace(TRAINING, deleting=True)], ids=["not admitted yet", "taken back"])

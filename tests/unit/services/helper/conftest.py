@@ -42,6 +42,7 @@ class World:
         self.failures: dict[str, list[int]] = {}
         self.engine_model: str | None = None
         self.engine_token = ""
+        self.put_status = 204
         self.url = ""
 
     def application(self) -> web.Application:
@@ -49,6 +50,7 @@ class World:
         application.add_routes(
             [
                 web.get("/status", self._status),
+                web.put("/model", self._put_model),
                 web.get("/s3/{key}", self._get),
                 web.put("/s3/{key}", self._put),
                 web.route("*", "/v1/{rest:.*}", self._api),
@@ -89,6 +91,15 @@ class World:
         if self.engine_model is None:
             return web.json_response({}, status=409)
         return web.json_response({"model_file": self.engine_model, "model_id": "m"})
+
+    async def _put_model(self, request: web.Request) -> web.Response:
+        """As Rasa does: the file is named by its path, and known by its name."""
+        body = await request.json()
+        self.requests.append(("PUT", request.path, request.query.get("token", ""), body))
+        if self.put_status < 400:
+            self.engine_model = body["model_file"].rsplit("/", 1)[-1]
+            return web.Response(status=self.put_status)
+        return web.json_response({"message": "the model is broken"}, status=self.put_status)
 
 
 @pytest.fixture

@@ -52,6 +52,7 @@ JOBS: dict[str, Any] = {
         DesiredTraining(**WHO, engine=PLAIN, queue_name="batch"), Attempt("kiosk-t3-abcde", 1, 12), SITE
     ),
     "run-plain": run_job(DesiredRunning(**WHO, engine=PLAIN), Attempt("kiosk-r1-abcde", 1, 8), SITE),
+    "run-warm": run_job(DesiredRunning(**WHO, engine=PLAIN), Attempt("kiosk-r4-abcde", 1, 8), SITE, warm=True),
     "run-rich": run_job(
         DesiredRunning(
             **WHO, engine=RICH, credentials="kiosk-channels", actions_url="http://kiosk-actions:5055/webhook"

@@ -66,6 +66,25 @@ def test_train_without_an_engine(tmp_path: Path) -> None:
     assert "not found" in output
 
 
+@pytest.mark.parametrize(
+    ("own", "of_the_image", "expected"),
+    [(True, True, "run/warm-models/abc.tar.gz"), (False, True, "image.tar.gz"), (False, False, "tmp/tmp/no-model")],
+)
+def test_a_warm_engine_starts_with_what_there_is(tmp_path: Path, own: bool, of_the_image: bool, expected: str) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/token").write_text("s3cret")
+    if own:
+        (tmp_path / "run/warm-model-name").write_text("abc.tar.gz")
+    if of_the_image:
+        (tmp_path / "image.tar.gz").touch()
+    script = scripts.RUN_WARM.replace(scripts.IMAGE_MODEL, str(tmp_path / "image.tar.gz"))
+    process = _run(tmp_path, script, 'for last; do :; done; echo "$last"')
+    output, _ = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert output == f"{tmp_path}/{expected}\n"
+    assert of_the_image or own or list((tmp_path / "tmp/tmp/no-model").iterdir()) == []
+
+
 def test_run_becomes_the_engine(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run/token").write_text("s3cret")

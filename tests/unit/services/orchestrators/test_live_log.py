@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studio.model_service.engine_log import clean
-from studio.model_service.orchestrators.training.live_log import Numbered, Position
+from studio.model_service.orchestrators.live_log import Numbered, Position
 
 LOGS = Path(__file__).parents[3] / "data" / "engine_logs"
 RAW = st.lists(

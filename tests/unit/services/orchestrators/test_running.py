@@ -1,19 +1,26 @@
 """The running orchestrator: passes against an API server in memory, and its HTTP API."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import pytest
 from tests.fakes.kube import FakeKube
 from tests.support.serving import serving
 from tests.unit.services.orchestrators.models import model
+from tests.unit.services.orchestrators.running_stage import (
+    FakeTrackers,
+    add_model,
+    age_the_flip,
+    make_ready,
+    put,
+    served,
+    service,
+)
 from tests.unit.services.orchestrators.world import PROCESS, UID, World, desired_running
 
 from studio.contract import labels, names
-from studio.contract.model_service import DesiredRunning, EnginePod, RunTicket, TrackerStore
+from studio.contract.model_service import DesiredRunning, EnginePod, RunTicket
 from studio.kube import Forbidden, Unavailable
 from studio.kube.kinds import SERVICE
 from studio.model_service.orchestrators import registry
@@ -23,93 +30,10 @@ from studio.model_service.orchestrators.running.loop import Loop
 from studio.model_service.orchestrators.running.plan import SETTLING_SECONDS
 from studio.model_service.orchestrators.running.process import build, reconciling
 from studio.model_service.orchestrators.running.reconciler import Reconciler
-from studio.model_service.orchestrators.running.service_object import SINCE
-from studio.model_service.queue import CHANGES_CHANNEL, Lease
+from studio.model_service.queue import CHANGES_CHANNEL
 from studio.settings import EngineEventsSettings, EventBrokerSettings
 
 PATH = "/v1/assistants/concierge"
-
-
-class FakeTrackers:
-    """Remembers what was made and dropped."""
-
-    def __init__(self) -> None:
-        self.made: list[str] = []
-        self.dropped: list[str] = []
-
-    async def ensure(self, uid: str) -> TrackerStore:
-        self.made.append(uid)
-        name = names.tracker_schema(uid)
-        return TrackerStore(
-            host="db", port=5432, database="trackers", db_schema=name, username=name, password="p"
-        )  # fmt: skip
-
-    async def drop(self, uid: str) -> None:
-        self.dropped.append(uid)
-
-
-@pytest.fixture
-def kube() -> FakeKube:
-    fake = FakeKube()
-    fake.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "ns"}})
-    return fake
-
-
-@pytest.fixture
-def trackers() -> FakeTrackers:
-    return FakeTrackers()
-
-
-@pytest.fixture
-async def studio(world: World, trackers: FakeTrackers) -> AsyncIterator[World]:
-    app, _ = build(world.made, world.store, trackers, world.access("run"), PROCESS)  # type: ignore[arg-type]
-    async with serving(app) as base:
-        world.base = base
-        yield world
-
-
-@pytest.fixture
-def reconciler(world: World, kube: FakeKube, trackers: FakeTrackers) -> Reconciler:
-    return Reconciler(world.made.pool, Front(kube, version="1.0.0"), trackers)
-
-
-async def put(world: World, **changes: Any) -> dict[str, Any]:
-    desired = desired_running(**changes)
-    status, observed = await world.operator("PUT", f"/v1/assistants/{desired.name}", json=desired.model_dump())
-    assert status == 200, observed
-    return dict(observed)
-
-
-async def add_model(world: World, version: int, content: str = "a", image: str = "engine:1") -> None:
-    made = model(version, content, image)
-    await world.made.pool.execute(
-        """insert into models (uid, version, fingerprint, sha256, size, members, object_key, engine_image, training)
-           values ($1, $2, $3, $4, $5, $6, $7, $8, 't')""",
-        UID, version, made.fingerprint, made.sha256, made.size, made.members, made.object_key, image,
-    )  # fmt: skip
-
-
-async def make_ready(world: World, holder: str) -> Lease:
-    lease = await world.queue.claim("run", holder)
-    assert lease is not None
-    await world.queue.update(lease, state="Ready", reason="Ready")
-    return lease
-
-
-def service(kube: FakeKube) -> Any:
-    found = [body for body in kube.objects.values() if body["kind"] == "Service"]
-    return found[0] if found else None
-
-
-def served(kube: FakeKube) -> str:
-    return str(service(kube)["spec"]["selector"][labels.RUN])
-
-
-def age_the_flip(kube: FakeKube) -> None:
-    """As if the Service had been flipped long ago."""
-    body = service(kube)
-    body["metadata"]["annotations"][SINCE] = "2026-01-01T00:00:00.000+00:00"
-    kube.put(body)
 
 
 async def test_the_first_run(studio: World, kube: FakeKube, reconciler: Reconciler) -> None:

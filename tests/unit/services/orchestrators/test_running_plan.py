@@ -12,6 +12,7 @@ from tests.unit.services.orchestrators.world import desired_running
 
 from studio.contract.model_service import DesiredRunning, EnginePod
 from studio.model_service.orchestrators.running.plan import (
+    Assign,
     Flip,
     Run,
     Start,
@@ -86,6 +87,39 @@ def test_what_answers_is_kept_until_a_flip_has_settled() -> None:
     runs = [run(1), run(2, 2), run(3, 1, "Starting"), run(4, 1, silent=True)]
     assert plan(V2, runs, "r2", settling=True) == [Stop("r3", "Replaced"), Stop("r4", "Replaced")]
     assert plan(V2, runs, "r2") == [Stop("r1", "Replaced"), Stop("r3", "Replaced"), Stop("r4", "Replaced")]
+
+
+def warm(order: int, digest: str = "d", state: str = "Warming", **more: bool) -> Run:
+    return Run(f"r{order}", order, 0, digest, state, warm=True, **more)
+
+
+WARM_TABLE = [
+    ("nothing wanted yet: it is kept", None, [warm(1)], None, []),
+    ("the model is there", V1, [warm(1)], None, [Assign("r1", V1)]),
+    ("no consumer has it yet", V1, [warm(1, state="Queued")], None, [Assign("r1", V1)]),
+    ("the new model is there", V2, [run(1), warm(2)], "r1", [Assign("r2", V2)]),
+    ("it is run in another way", V1, [warm(1, "e")], None, [Start(V1)]),
+    ("it is being stopped", V1, [warm(1, stopping=True)], None, [Start(V1)]),
+    ("it has failed", V1, [warm(1, state="Failed")], None, [Start(V1)]),
+    ("what is wanted serves: it is kept for the next", V1, [run(1), warm(2)], "r1", []),
+    ("what is wanted starts", V1, [run(1, state="Starting"), warm(2)], None, []),
+    ("never served", V1, [run(1, silent=True), warm(2, state="Ready")], "r1", []),
+    ("the youngest", V1, [warm(1), warm(2)], None, [Assign("r2", V1)]),
+    ("what failed is not repeated by it", V1, [run(1, state="Failed", blocking=True), warm(2)], None, []),
+]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "runs", "serving", "expected"), [row[1:] for row in WARM_TABLE], ids=[r[0] for r in WARM_TABLE]
+)
+def test_a_warm_run_waits_for_its_model(
+    wanted: Wanted | None, runs: list[Run], serving: str | None, expected: list[object]
+) -> None:
+    assert plan(wanted, runs, serving) == expected
+
+
+def test_a_warm_run_ends_when_nothing_shall_run() -> None:
+    assert plan(None, [warm(1)], None, halted=True) == [Stop("r1", "Halted")]
 
 
 @pytest.mark.parametrize(("ago", "left"), [(0, 10), (4, 6), (10, 0), (3600, 0), (-5, 0)])
@@ -172,8 +206,16 @@ class Runs(RuleBasedStateMachine):
                 case Start(wanted=wanted):
                     order = len(self.runs) + 1
                     self.runs[f"r{order}"] = Run(f"r{order}", order, wanted.version, wanted.digest, "Queued")
+                case Assign(run=run_id, wanted=wanted):
+                    before = self.runs[run_id]
+                    assert before.warm
+                    assert before.digest == wanted.digest
+                    assert not before.stopping
+                    state = "Queued" if before.state == "Queued" else "Starting"
+                    self.set(run_id, version=wanted.version, warm=False, state=state)
                 case Flip(run=run_id):
                     assert self.runs[run_id].ready
+                    assert not self.runs[run_id].warm
                     assert not self.runs[run_id].stopping
                     self.serving = run_id
                     self.settling = flipped = True
@@ -192,6 +234,17 @@ class Runs(RuleBasedStateMachine):
     @rule()
     def halt(self) -> None:
         self.halted = True
+
+    @rule(digest=st.sampled_from("de"), state=st.sampled_from(["Queued", "Warming"]))
+    def begin_to_warm(self, digest: str, state: str) -> None:
+        order = len(self.runs) + 1
+        self.runs[f"r{order}"] = warm(order, digest, state)
+
+    @rule()
+    def give_up(self) -> None:
+        for each in list(self.runs.values()):
+            if each.warm and each.state in ("Queued", "Warming"):
+                self.set(each.id, **({"state": "Stopped"} if each.state == "Queued" else {"stopping": True}))
 
     @rule()
     def one_pass(self) -> None:
@@ -215,6 +268,8 @@ class Runs(RuleBasedStateMachine):
         run_now = self.runs[run_id]
         if run_now.state in ("Stopped", "Failed"):
             return
+        if run_now.warm and event in ("ready", "silent", "crash"):
+            return
         if event == "ready" and not run_now.stopping:
             self.set(run_id, state="Ready", silent=False)
         elif event == "silent":
@@ -236,14 +291,14 @@ class Runs(RuleBasedStateMachine):
             for run_id, each in list(self.runs.items()):
                 if each.stopping and each.state not in ("Stopped", "Failed"):
                     self.set(run_id, state="Stopped")
-                elif each.state in ("Queued", "Starting", "Ready") and not each.stopping:
+                elif each.state in ("Queued", "Starting", "Ready") and not each.stopping and not each.warm:
                     self.set(run_id, state="Ready", silent=False)
             if not moved and not self.act():
                 break
         active = [each for each in self.runs.values() if each.state not in ("Stopped", "Failed")]
-        if self.halted:
-            assert active == []
-        elif self.wanted:
+        assert not (self.halted and active)
+        active = [each for each in active if not each.warm]
+        if self.wanted and not self.halted:
             newest = max((e for e in self.runs.values() if e.is_for(self.wanted)), key=lambda e: e.order)
             if not newest.blocking:
                 assert [each.id for each in active] == [newest.id if newest in active else active[0].id]

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
@@ -66,6 +67,20 @@ async def test_made_used_and_dropped(settings: TrackerSettings, tmp_path: Path) 
         await run(one, "select * from events")
     for uid in (ONE, TWO):
         await trackers.drop(uid)
+
+
+async def test_the_newest_event_tells_when_something_was_heard(settings: TrackerSettings, tmp_path: Path) -> None:
+    trackers = Trackers(settings)
+    await trackers.ensure(ONE)
+    assert await trackers.heard(ONE) is None, "the engine has made no table yet"
+    one = login(settings, ONE, tmp_path)
+    await run(one, "create table events (id serial primary key, sender_id text, timestamp double precision)")
+    assert await trackers.heard(ONE) is None, "nobody has said anything"
+    await run(one, "insert into events (sender_id, timestamp) values ('a', 1795248000.5), ('b', 1795248060)")
+    assert await trackers.heard(ONE) == datetime(2026, 11, 21, 8, 1, tzinfo=UTC)
+    await trackers.drop(ONE)
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await trackers.heard(ONE)
 
 
 async def test_engines_are_told_about_tls(settings: TrackerSettings, tmp_path: Path) -> None:

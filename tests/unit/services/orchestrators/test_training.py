@@ -14,7 +14,7 @@ from tests.support.serving import Client, serving
 from tests.unit.services.orchestrators.world import OPERATOR, PROCESS, UID, World, desired_training, fingerprint
 
 from studio.contract import names
-from studio.contract.model_service import DesiredTraining, EnginePod
+from studio.contract.model_service import DesiredTraining, EnginePod, Progress
 from studio.model_service.orchestrators import garbage
 from studio.model_service.orchestrators.orchestrator import Background
 from studio.model_service.orchestrators.training import line
@@ -144,6 +144,16 @@ async def test_from_the_wish_to_the_model(studio: World) -> None:
     assert (status, text) == (200, "Epochs: 100%")
     status, models = await studio.operator("GET", "/v1/models?assistant=concierge")
     assert [model["sha256"] for model in models] == [sha256(b"model")]
+
+
+async def test_how_far_a_training_is_is_told(studio: World) -> None:
+    await want(studio)
+    lease = await claim(studio)
+    await studio.queue.update(lease, message="it trains", progress=Progress(step="DIETClassifier", percent=40))
+    _, told = await studio.operator("GET", f"/v1/trainings/{lease.item.id}")
+    assert told["progress"] == {"step": "DIETClassifier", "percent": 40}
+    await studio.queue.finish(lease, "Failed", "OutOfMemory")
+    assert (await studio.operator("GET", f"/v1/trainings/{lease.item.id}"))[1]["progress"] is None
 
 
 async def test_the_same_wish_again_writes_nothing(studio: World) -> None:

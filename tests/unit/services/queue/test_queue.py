@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 from tests.support import postgres
 
+from studio.contract.model_service import Progress
 from studio.db import pool
 from studio.model_service import claiming, presence
 from studio.model_service import queue as q
@@ -235,6 +236,19 @@ async def test_a_message_is_a_visible_change_without_an_audit_row(queue: Queue, 
     assert await audit(studio_pool, "a-t1") == before
 
 
+async def test_progress_goes_with_the_message(queue: Queue, studio_pool: asyncpg.Pool) -> None:
+    await add(studio_pool, "a-t1")
+    lease = await queue.claim("training", "c0")
+    assert lease is not None
+    far = Progress(step="DIETClassifier", percent=40)
+    item = await queue.update(lease, message="the engine trains: DIETClassifier, 40 %", progress=far)
+    assert item.progress == far.model_dump()
+    assert (await queue.update(lease, attempt=2)).progress == far.model_dump(), "nothing was said"
+    assert (await queue.update(lease, message="uploading")).progress is None
+    await queue.update(lease, message="the engine trains: TEDPolicy", progress=Progress(step="TEDPolicy"))
+    assert (await queue.finish(lease, "Failed", "OutOfMemory")).progress is None
+
+
 async def test_notifications_of_a_life(queue: Queue, studio_pool: asyncpg.Pool) -> None:
     async with queue.listen(*CHANNELS) as listener:
         first = await listener.wait(5)
@@ -247,6 +261,25 @@ async def test_notifications_of_a_life(queue: Queue, studio_pool: asyncpg.Pool) 
         while ("studio_item", "a-t1") not in seen:
             seen |= {(note.channel, note.payload) for note in await listener.wait(5)}
     assert seen == {("studio_queue", "training"), ("studio_changes", "training:a"), ("studio_item", "a-t1")}
+
+
+@pytest.mark.parametrize("end", ["release", "requeue", "finish"])
+async def test_what_is_given_back_is_told_to_the_idle_and_an_end_is_not(
+    queue: Queue, studio_pool: asyncpg.Pool, end: str
+) -> None:
+    await add(studio_pool, "a-t1")
+    lease = await queue.claim("training", "c0")
+    assert lease is not None
+    async with queue.listen(q.QUEUE_CHANNEL, q.CHANGES_CHANNEL) as listener:
+        await listener.wait(5)
+        if end == "release":
+            await queue.release(lease)
+        elif end == "requeue":
+            await queue.update(lease, state="Queued", attempt=2)
+        else:
+            await queue.finish(lease, "Failed", "InvalidContent", "no")
+        notes = [(note.channel, note.payload) for note in await listener.wait(5)]
+    assert (("studio_queue", "training") in notes) == (end != "finish")
 
 
 async def test_listening_goes_on_after_the_server_restarted(

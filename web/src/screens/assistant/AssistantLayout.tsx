@@ -81,6 +81,7 @@ const TABS = [
   { to: "/assistants/$name/content", label: "Content", needs: "content.read" },
   { to: "/assistants/$name/trainings", label: "Trainings", needs: "trainings.read" },
   { to: "/assistants/$name/models", label: "Models", needs: "models.read" },
+  { to: "/assistants/$name/runs", label: "Runs", needs: "runs.read" },
   { to: "/assistants/$name/try", label: "Try it", needs: "chat.use" },
 ] as const;
 

@@ -8,7 +8,7 @@ import { download } from "@/api/download";
 import { keys, models } from "@/api/queries";
 import type { Model } from "@/api/types";
 import { Allowed, useCan } from "@/auth/permissions";
-import { bytes } from "@/domain/time";
+import { bytes, duration } from "@/domain/time";
 import { Ago } from "@/ui/Ago";
 import { Confirm } from "@/ui/Confirm";
 import { Empty } from "@/ui/Empty";
@@ -17,6 +17,7 @@ import { More } from "@/ui/More";
 import { done, failed } from "@/ui/notify";
 import { Section } from "@/ui/Page";
 import { ToneBadge } from "@/ui/Tone";
+import { ModelTags } from "./ModelTags";
 import { useAssistant } from "./useAssistant";
 
 export function ModelsPage() {
@@ -92,9 +93,20 @@ function ModelTable({ name, list }: { name: string; list: Model[] }) {
                   </Text>
                   {model.active && <ToneBadge tone="good">Active</ToneBadge>}
                 </Group>
+                {model.parent && (
+                  <Text size="xs" c="dimmed">
+                    after model {model.parent}
+                  </Text>
+                )}
+                <ModelTags name={name} model={model} />
               </Table.Td>
               <Table.Td>
                 <Ago at={model.trained_at} />
+                {typeof model.seconds === "number" && (
+                  <Text size="xs" c="dimmed">
+                    took {duration(model.seconds)}
+                  </Text>
+                )}
               </Table.Td>
               <Table.Td>{bytes(model.size)}</Table.Td>
               <Table.Td>

@@ -3,7 +3,8 @@ import { IconAlertTriangle, IconCheck, IconCircleDashed, IconLoader2, IconX } fr
 import { Link } from "@tanstack/react-router";
 import type { Assistant } from "@/api/types";
 import { type Health, stepsOf, type Tone } from "@/domain/health";
-import { wordsFor } from "@/domain/reasons";
+import { sentence, wordsFor } from "@/domain/reasons";
+import { TrainingProgress } from "@/screens/trainings/TrainingProgress";
 import classes from "./Overview.module.css";
 
 const MARKS: Record<Tone, typeof IconCheck> = {
@@ -52,13 +53,14 @@ export function Now({ assistant, health }: { assistant: Assistant; health: Healt
         {training && (training.state === "Queued" || training.state === "Running") && (
           <Text size="sm" c="dimmed" mt={4}>
             {training.state === "Queued" && training.position
-              ? `Its training is number ${training.position} in the queue.`
+              ? `Its training is number ${training.position} in the queue. ${training.waits_for ? sentence(training.waits_for) : ""}`
               : `${wordsFor(training.reason)}.`}{" "}
             <Link to="/trainings/$id" params={{ id: training.id }}>
               Follow the training
             </Link>
           </Text>
         )}
+        <TrainingProgress progress={training?.progress} />
       </div>
     </Stack>
   );

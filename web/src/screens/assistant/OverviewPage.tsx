@@ -89,7 +89,15 @@ function Facts({ assistant }: { assistant: Assistant }) {
           <Ago at={model.trained_at} />
         </Fact>
       )}
-      <Fact label="Engine">{run ? run.state : "not running"}</Fact>
+      <Fact label="Engine">
+        {run ? (
+          <Link to="/runs/$id" params={{ id: run.id }}>
+            {run.state}
+          </Link>
+        ) : (
+          "not running"
+        )}
+      </Fact>
       <Fact label="Language">{language}</Fact>
       <Fact label="Source">{sourceWords(source)}</Fact>
       {published_revision !== null && <Fact label="Published">revision {published_revision}</Fact>}

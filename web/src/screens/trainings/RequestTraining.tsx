@@ -5,17 +5,24 @@ import { useNavigate } from "@tanstack/react-router";
 import { data } from "@/api/client";
 import { useApi } from "@/api/context";
 import { keys } from "@/api/queries";
+import type { CacheHit, Training } from "@/api/types";
 import { useCan } from "@/auth/permissions";
 import { done, failed } from "@/ui/notify";
 
 /** Asks for a training and goes to its log; what is trained already is only said. */
 export function useTrainingRequest(name: string) {
   const api = useApi();
+  return useNewTraining(() =>
+    data(api.rest.POST("/api/v1/assistants/{assistant}/trainings", { params: { path: { assistant: name } } })),
+  );
+}
+
+/** The same, however it is asked for. */
+export function useNewTraining(ask: () => Promise<Training | CacheHit>) {
   const cache = useQueryClient();
   const navigate = useNavigate();
   return useMutation({
-    mutationFn: () =>
-      data(api.rest.POST("/api/v1/assistants/{assistant}/trainings", { params: { path: { assistant: name } } })),
+    mutationFn: ask,
     onSuccess: (answer) => {
       if (!("id" in answer)) {
         done(`Nothing to train: ${answer.message}.`);

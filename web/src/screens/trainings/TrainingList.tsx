@@ -1,4 +1,4 @@
-import { Table, Text, VisuallyHidden } from "@mantine/core";
+import { Group, Table, Text, VisuallyHidden } from "@mantine/core";
 import { IconBolt } from "@tabler/icons-react";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
@@ -15,6 +15,8 @@ import { More } from "@/ui/More";
 import { Section } from "@/ui/Page";
 import { ToneBadge } from "@/ui/Tone";
 import { CancelTraining } from "./CancelTraining";
+import { MoveTraining } from "./MoveTraining";
+import { TrainingProgress } from "./TrainingProgress";
 
 interface Props {
   filters: TrainingFilters;
@@ -78,6 +80,7 @@ function Rows({ list, withAssistant }: { list: Training[]; withAssistant: boolea
                 {waitOf(training) || wordsFor(training.reason)}
                 {training.state === "Failed" && training.message ? `: ${training.message}` : ""}
               </Text>
+              <TrainingProgress progress={training.progress} />
             </Table.Td>
             <Table.Td>
               <Ago at={training.requested_at} />
@@ -85,7 +88,12 @@ function Rows({ list, withAssistant }: { list: Training[]; withAssistant: boolea
             <Table.Td>
               {training.started_at && training.finished_at ? span(training.started_at, training.finished_at) : "–"}
             </Table.Td>
-            <Table.Td ta="end">{isActive(training) && <CancelTraining training={training} compact />}</Table.Td>
+            <Table.Td>
+              <Group gap="xs" justify="flex-end" wrap="nowrap">
+                <MoveTraining training={training} compact />
+                {isActive(training) && <CancelTraining training={training} compact />}
+              </Group>
+            </Table.Td>
           </Table.Tr>
         ))}
       </Table.Tbody>

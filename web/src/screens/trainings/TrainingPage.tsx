@@ -9,7 +9,9 @@ import type { Training } from "@/api/types";
 import { Allowed, useCan } from "@/auth/permissions";
 import { remedyFor, sentence, wordsFor } from "@/domain/reasons";
 import { span } from "@/domain/time";
-import { isActive, labelOf, toneOfTraining } from "@/domain/trainings";
+import { isActive, labelOf, toneOfTraining, waitOf } from "@/domain/trainings";
+import { LogView } from "@/screens/logs/LogView";
+import { logOf, useLog } from "@/screens/logs/useLog";
 import { Ago } from "@/ui/Ago";
 import { ErrorPanel } from "@/ui/ErrorPanel";
 import { NotFound } from "@/ui/NotFound";
@@ -17,9 +19,11 @@ import { Page } from "@/ui/Page";
 import { ListSkeleton } from "@/ui/PageSkeleton";
 import { ToneBadge } from "@/ui/Tone";
 import { CancelTraining } from "./CancelTraining";
-import { LogView } from "./LogView";
+import { History } from "./History";
+import { MoveTraining } from "./MoveTraining";
 import { RequestTraining } from "./RequestTraining";
-import { useLog } from "./useLog";
+import { RetryTraining } from "./RetryTraining";
+import { TrainingProgress } from "./TrainingProgress";
 
 const route = getRouteApi("/trainings/$id");
 
@@ -30,17 +34,23 @@ export function TrainingPage() {
   if (error instanceof ApiError && error.status === 404) return <NotFound />;
   return (
     <Allowed to="trainings.read">
-      <Page
-        title={id}
-        description={data && <Summary training={data} />}
-        actions={
-          data && (isActive(data) ? <CancelTraining training={data} /> : <RequestTraining name={data.assistant} />)
-        }
-      >
+      <Page title={id} description={data && <Summary training={data} />} actions={data && <Actions training={data} />}>
         {error && <ErrorPanel error={error} onRetry={() => void refetch()} />}
         {data ? <Body training={data} /> : !error && <ListSkeleton />}
       </Page>
     </Allowed>
+  );
+}
+
+/** What has ended without a model is repeated as it was; after a success only other content makes sense. */
+function Actions({ training }: { training: Training }) {
+  if (training.state === "Succeeded") return <RequestTraining name={training.assistant} />;
+  if (!isActive(training)) return <RetryTraining training={training} />;
+  return (
+    <>
+      <MoveTraining training={training} />
+      <CancelTraining training={training} />
+    </>
   );
 }
 
@@ -92,21 +102,24 @@ function Body({ training }: { training: Training }) {
         </Alert>
       ) : (
         <div role="status">
-          <Text size="sm">{wordsFor(training.reason)}.</Text>
+          <Text size="sm">{waitOf(training) || `${wordsFor(training.reason)}.`}</Text>
           {training.message && (
             <Text size="xs" c="dimmed" mt={4}>
               {sentence(training.message)}
             </Text>
           )}
+          <TrainingProgress progress={training.progress} />
         </div>
       )}
       {can("logs.read") && <Log id={training.id} />}
+      <History id={training.id} />
     </Stack>
   );
 }
 
 function Log({ id }: { id: string }) {
   const cache = useQueryClient();
-  const followed = useLog(id, () => void cache.invalidateQueries({ queryKey: keys.trainings }));
-  return <LogView id={id} followed={followed} />;
+  const path = logOf("trainings", id);
+  const followed = useLog(path, () => void cache.invalidateQueries({ queryKey: keys.trainings }));
+  return <LogView path={path} file={`${id}.log`} label="Training log" followed={followed} />;
 }

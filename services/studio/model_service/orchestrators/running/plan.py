@@ -2,11 +2,13 @@
 
 At most one run serves: the one that the selector of the Service names. The serving run is never stopped; it first loses
 the Service to a run that is ready, answers on until every node sends to that one, and is stopped in a later pass.
+A run that is warmed has no model yet: it never serves, and becomes the run of what is wanted instead of a new one.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from studio.contract.model_service import DesiredRunning, RunState
 from studio.contract.reasons import SILENT, Reason
@@ -36,7 +38,7 @@ class Run:
 
     `blocking` is an end after which none like it is started by itself: a failure that would only repeat, or a person's
     word. `silent` says that it was ready and does not answer now, `by_hand` that a person started it although nothing
-    shall run.
+    shall run, `warm` that it was begun before its model was there, and still waits for it.
     """
 
     id: str
@@ -48,6 +50,7 @@ class Run:
     blocking: bool = False
     silent: bool = False
     by_hand: bool = False
+    warm: bool = False
 
     @property
     def ready(self) -> bool:
@@ -56,13 +59,21 @@ class Run:
 
     def is_for(self, wanted: Wanted) -> bool:
         """Whether it runs what is wanted, as it is wanted."""
-        return (self.version, self.digest) == (wanted.version, wanted.digest)
+        return not self.warm and (self.version, self.digest) == (wanted.version, wanted.digest)
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
     """Queue a run of what is wanted."""
 
+    wanted: Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """Make a run that is warmed the run of what is wanted."""
+
+    run: str
     wanted: Wanted
 
 
@@ -81,7 +92,7 @@ class Stop:
     reason: str
 
 
-Action = Start | Flip | Stop
+Action = Start | Assign | Flip | Stop
 
 
 def plan(
@@ -100,10 +111,12 @@ def plan(
     if wanted is None:
         return []
     best = _best(matching, serving)
+    warm = _warm(usable, wanted)
+    usable = [run for run in usable if not run.warm]
     front = _front(best, usable, serving)
     actions: list[Action] = []
     if best is None and not _blocked(wanted, runs):
-        actions.append(Start(wanted))
+        actions.append(Assign(warm.id, wanted) if warm else Start(wanted))
     if front is not None and front.ready and front.id != serving:
         actions.append(Flip(front.id))
     kept = {serving, best and best.id, front and front.id}
@@ -111,9 +124,20 @@ def plan(
     return actions
 
 
+def awake(runs: Sequence[Run]) -> bool:
+    """Whether something runs that has a model, or will: what runs on demand goes on, and never begins by itself."""
+    return any(not run.warm and not run.stopping and not RunState(run.state).final for run in runs)
+
+
 def _best(matching: Sequence[Run], serving: str | None) -> Run | None:
     """Of the runs of what is wanted, the one to go on with."""
     return max(matching, key=lambda run: (run.id == serving, run.ready, run.order), default=None)
+
+
+def _warm(usable: Sequence[Run], wanted: Wanted) -> Run | None:
+    """The run that is warmed in the way in which the model is to be run."""
+    fitting = (run for run in usable if run.warm and run.digest == wanted.digest)
+    return max(fitting, key=lambda run: run.order, default=None)
 
 
 def _front(best: Run | None, usable: Sequence[Run], serving: str | None) -> Run | None:
@@ -146,23 +170,34 @@ def target(desired: DesiredRunning, models: Sequence[Model], serving_version: in
     return wanted or kept or (models[0] if models else None)
 
 
-def specification(desired: DesiredRunning, model: Model) -> dict[str, object]:
+def specification(desired: DesiredRunning, model: Model) -> dict[str, Any]:
     """What a run's Job is made from: the desired state, with the engine image that trained the model.
 
     A model is loaded by the image that made it: a new image retrains, and until then the old pair serves.
     """
-    spec = desired.model_dump(mode="json")
-    spec["engine"]["image"] = model.engine_image
+    spec = engine_specification(desired, model.engine_image)
     return {**spec, "fingerprint": model.fingerprint, "model_version": model.version, "model_sha256": model.sha256}
+
+
+def engine_specification(desired: DesiredRunning, image: str) -> dict[str, Any]:
+    """The same, as far as it does not depend on the model: what an engine of that image is warmed with."""
+    spec = desired.model_dump(mode="json")
+    spec["engine"]["image"] = image
+    return spec
 
 
 def wanted_of(desired: DesiredRunning, model: Model) -> Wanted:
     """What should run, with the digest of everything whose change takes a new run."""
-    spec = specification(desired, model)
+    return Wanted(model.version, engine_digest(desired, model.engine_image))
+
+
+def engine_digest(desired: DesiredRunning, image: str) -> str:
+    """The digest of everything but the model whose change takes a new run."""
+    spec = engine_specification(desired, image)
     told = {key: spec[key] for key in ("engine", "credentials", "actions_url")}
     # A digest that was not told is left out, so that no run changes because its message has learnt a field.
     told |= {key: spec[key] for key in ("credentials_digest", "licence_digest") if spec[key] is not None}
-    return Wanted(model.version, digest(told))
+    return digest(told)
 
 
 def outdated(serving: Item, wanted: Wanted) -> bool:
@@ -198,4 +233,5 @@ def run_of(item: Item, *, seconds_since_end: float | None) -> Run:
         blocking=(failed and not retry) or stopped_by_hand(item),
         silent=item.reason in SILENT,
         by_hand=item.spec.get("mode") == "Never",
+        warm=item.warm,
     )

@@ -10,6 +10,7 @@ from studio.kube import Kube
 from studio.model_service.orchestrators import registry
 from studio.model_service.orchestrators.changes import ChangeStream
 from studio.model_service.orchestrators.http import Access, Health, Server, create_app
+from studio.model_service.orchestrators.live_log import LiveLog
 from studio.model_service.orchestrators.orchestrator import Background, Connections, access, connections, listening
 from studio.model_service.orchestrators.running.front import Front
 from studio.model_service.orchestrators.running.loop import WORKERS, Loop
@@ -17,6 +18,7 @@ from studio.model_service.orchestrators.running.reconciler import Reconciler
 from studio.model_service.orchestrators.running.routes import routes
 from studio.model_service.orchestrators.running.service import RunningService
 from studio.model_service.orchestrators.running.trackers import Trackers
+from studio.model_service.orchestrators.running.warmer import Warmer
 from studio.model_service.queue import CHANGES_CHANNEL
 from studio.settings import EngineEventsSettings, ProcessSettings, RunningOrchestratorSettings
 from studio.storage.port import ObjectStore
@@ -33,8 +35,9 @@ def build(
     process: ProcessSettings,
     *,
     events: EngineEventsSettings | None = None,
+    kube: Kube | None = None,
 ) -> tuple[FastAPI, ChangeStream]:
-    """The app and its change stream."""
+    """The app and its change stream; `kube` None: no logs of runs that have not ended."""
 
     async def check() -> None:
         await made.pool.fetchval("select 1")
@@ -47,7 +50,7 @@ def build(
     app = create_app(
         title="Running orchestrator", version=process.version, access=access, health=Health(made.pool, check)
     )
-    app.include_router(routes(service, changes))
+    app.include_router(routes(service, changes, LiveLog(kube, namespace=process.namespace)))
     return app, changes
 
 
@@ -81,14 +84,17 @@ async def run(settings: RunningOrchestratorSettings) -> None:
             access("run", settings.process, settings.auth, issuer),
             settings.process,
             events=settings.events,
+            kube=kube,
         )
         loop = reconciling(made.pool, kube, trackers, settings.process)
         to_changes = await listening(stack, made, CHANGES_CHANNEL)
         to_loop = await listening(stack, made, CHANGES_CHANNEL)
+        to_warmer = await listening(stack, made, CHANGES_CHANNEL)
         background = await stack.enter_async_context(Background())
         background.run("changes", lambda: changes.follow(to_changes))
         background.run("follow", lambda: loop.follow(to_loop))
         background.run("slow pass", loop.add_all)
+        background.run("warming", lambda: Warmer(made.pool).follow(to_warmer))
         for number in range(WORKERS):
             background.run(f"worker {number}", loop.work)
         await Server(app, port=settings.process.port).serve()

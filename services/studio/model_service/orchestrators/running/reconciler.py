@@ -3,27 +3,32 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
 import asyncpg
 import structlog
 
+from studio.contract.model_service import DesiredRunning
 from studio.contract.reasons import Reason
 from studio.kube import KubeError, Unavailable
 from studio.model_service import queue
 from studio.model_service.items import Item
 from studio.model_service.orchestrators import ending, history, registry
 from studio.model_service.orchestrators.registry import Assistant, Model
+from studio.model_service.orchestrators.running import idleness
 from studio.model_service.orchestrators.running.front import Front, Sight
+from studio.model_service.orchestrators.running.idleness import may_idle
 from studio.model_service.orchestrators.running.plan import (
     Action,
+    Assign,
     Flip,
     Run,
     Start,
     Stop,
     Wanted,
+    awake,
     plan,
     run_of,
     settling_for,
@@ -31,6 +36,7 @@ from studio.model_service.orchestrators.running.plan import (
     wanted_of,
 )
 from studio.model_service.orchestrators.running.requests import queue_run
+from studio.model_service.orchestrators.running.warmer import assign
 
 log = structlog.get_logger(__name__)
 
@@ -38,10 +44,14 @@ WHO = "running-orchestrator"
 # More than a swap takes (start; flip; stop): whoever needs more is looked at again in the next pass.
 ROUNDS = 4
 KEEP_RUNS = 20
+UNUSED = "nobody has used it for spec.running.idleMinutes"
 
 
 class Conversations(Protocol):
-    """What is dropped with an assistant."""
+    """What people said to an assistant, and what is dropped with it."""
+
+    async def heard(self, uid: str) -> datetime | None:
+        """When something was said last; None: nothing was."""
 
     async def drop(self, uid: str) -> None:
         """Delete the conversations of an assistant."""
@@ -49,7 +59,11 @@ class Conversations(Protocol):
 
 @dataclass(frozen=True)
 class View:
-    """What a decision is made from; `now` by the clock of the database."""
+    """What a decision is made from; `now` by the clock of the database.
+
+    `halted` says that nothing shall run but what a person started, `rest` for how many seconds what runs on demand may
+    still be silent.
+    """
 
     assistant: Assistant
     runs: list[Run]
@@ -57,6 +71,7 @@ class View:
     wanted: Wanted | None
     halted: bool
     now: datetime
+    rest: float | None = None
 
 
 class Reconciler:
@@ -97,10 +112,10 @@ class Reconciler:
             await self._note(conn, assistant, assistant.serving, reason=error.reason, message=error.message)
             raise
         assistant = await self._note_sight(conn, assistant, sight)
-        settling = 0.0
+        settling, rest = 0.0, None
         for _ in range(ROUNDS):
             view = await self._view(conn, assistant, sight)
-            settling = settling_for(sight.since, view.now)
+            settling, rest = settling_for(sight.since, view.now), view.rest
             actions = plan(view.wanted, view.runs, sight.serving, halted=view.halted, settling=settling > 0)
             if sight.foreign:
                 actions = [action for action in actions if not isinstance(action, Flip)]
@@ -110,7 +125,7 @@ class Reconciler:
             assistant = await self._note_sight(conn, assistant, sight)
         async with conn.transaction():
             await history.prune(conn, assistant.uid, "run", keep=KEEP_RUNS)
-        return settling or None
+        return min((seconds for seconds in (settling, rest) if seconds and seconds > 0), default=None)
 
     async def _view(self, conn: asyncpg.Connection, assistant: Assistant, sight: Sight) -> View:
         desired = assistant.desired_running()
@@ -123,14 +138,33 @@ class Reconciler:
         items = [Item(**{key: value for key, value in row.items() if key != "ended"}) for row in rows]
         serving = next((item.model_version for item in items if item.id == sight.serving), None)
         model = target(desired, await registry.models(conn, assistant.uid), serving) if desired else None
+        now = await conn.fetchval("select clock_timestamp()")
+        rest = await self._rest(desired, next((item for item in items if item.id == sight.serving), None), now)
+        runs = [run_of(item, seconds_since_end=ended[item.id]) for item in items]
+        mode = desired.mode if desired else "Always"
         return View(
             assistant=assistant,
-            runs=[run_of(item, seconds_since_end=ended[item.id]) for item in items],
+            # With any other mode it counts for nothing by whom a run was started.
+            runs=[replace(run, by_hand=run.by_hand and mode == "Never") for run in runs],
             model=model,
             wanted=wanted_of(desired, model) if desired and model else None,
-            halted=desired is not None and desired.mode == "Never",
-            now=await conn.fetchval("select clock_timestamp()"),
+            halted=mode == "Never" or (mode == "OnDemand" and (not awake(runs) or (rest is not None and rest <= 0))),
+            now=now,
+            rest=rest,
         )
+
+    async def _rest(self, desired: DesiredRunning | None, serving: Item | None, now: datetime) -> float | None:
+        """For how many seconds the serving run may still be silent; None: nobody ends it for that."""
+        if desired is None or serving is None or not may_idle(serving, desired):
+            return None
+        left = idleness.rest(desired, serving.ready_at, None, now)
+        if left > 0:
+            return left
+        try:
+            return idleness.rest(desired, serving.ready_at, await self._conversations.heard(serving.uid), now)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            log.warning("nobody can tell whether an assistant is used", assistant=serving.assistant, error=str(error))
+            return None
 
     async def _act(
         self, conn: asyncpg.Connection, view: View, sight: Sight, actions: list[Action], fence: int
@@ -140,6 +174,8 @@ class Reconciler:
             match action:
                 case Start(wanted=wanted) if view.model is not None:
                     await self._start(conn, view.assistant, view.model, wanted)
+                case Assign(run=run, wanted=wanted) if view.model is not None:
+                    await self._start(conn, view.assistant, view.model, wanted, warm=run)
                 case Flip(run=run):
                     now = await conn.fetchval("select clock_timestamp()")
                     return await self._front.point(view.assistant, sight, run, fence=fence, since=now)
@@ -148,10 +184,14 @@ class Reconciler:
             # From here on a slower pass with an older view can not flip back to what is being stopped.
             sight = await self._front.point(view.assistant, sight, sight.serving, fence=fence, since=sight.since)
         for stop in stops:
-            await self._stop(conn, stop)
+            idle = stop.reason == Reason.HALTED and view.rest is not None and view.rest <= 0
+            await self._stop(conn, stop, message=UNUSED if idle else "")
         return sight
 
-    async def _start(self, conn: asyncpg.Connection, assistant: Assistant, model: Model, wanted: Wanted) -> None:
+    async def _start(
+        self, conn: asyncpg.Connection, assistant: Assistant, model: Model, wanted: Wanted, *, warm: str | None = None
+    ) -> None:
+        """Queue a run of what is wanted, or make the one that is `warm` such a run."""
         async with conn.transaction():
             current = await registry.assistant(conn, assistant.uid, lock=True)
             desired = assistant.desired_running()
@@ -163,14 +203,17 @@ class Reconciler:
             # The model may have been pruned since it was looked at.
             if await registry.model_version(conn, assistant.uid, model.version) is None:
                 return
+            if warm is not None:
+                await assign(conn, assistant, desired, model, run=warm, wanted=wanted)
+                return
             message = f"to run version {model.version} of the model"
             await queue_run(conn, assistant, desired, model, who=WHO, message=message)
 
-    async def _stop(self, conn: asyncpg.Connection, stop: Stop) -> None:
+    async def _stop(self, conn: asyncpg.Connection, stop: Stop, *, message: str) -> None:
         async with conn.transaction():
             item = await queue.lock(conn, stop.run)
             if item is not None:
-                await queue.request_stop(conn, item, who=WHO, reason=stop.reason)
+                await queue.request_stop(conn, item, who=WHO, reason=stop.reason, message=message)
 
     async def _remove(self, conn: asyncpg.Connection, assistant: Assistant) -> None:
         if assistant.running is None and assistant.serving is None:

@@ -1,11 +1,14 @@
 """The HTTP API of the running orchestrator."""
 
+import asyncio
+from time import monotonic
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import AwareDatetime
 
 from studio.contract.model_service import (
+    AwaitedModel,
     DesiredRunning,
     ObservedRunning,
     RunReport,
@@ -13,21 +16,26 @@ from studio.contract.model_service import (
     RunTicket,
     RunView,
     Slots,
+    WarmTicket,
 )
 from studio.model_service.orchestrators.changes import ChangeStream
 from studio.model_service.orchestrators.common import OnBehalf, add_common_routes, asker
 from studio.model_service.orchestrators.http import Helper, Operator, Reader, Refused
+from studio.model_service.orchestrators.live_log import LiveLog
 from studio.model_service.orchestrators.registry import Removing
 from studio.model_service.orchestrators.running.service import RunningService
 
+# Below the patience of the helper's client for one answer.
+AWAIT_SECONDS = 20.0
 
-def routes(service: RunningService, changes: ChangeStream) -> APIRouter:
+
+def routes(service: RunningService, changes: ChangeStream, live_log: LiveLog) -> APIRouter:
     """All routes of the API."""
     router = APIRouter(prefix="/v1")
-    add_common_routes(router, service, changes)
+    add_common_routes(router, service, changes, live_log)
     _assistants(router, service)
     _runs(router, service)
-    _attempts(router, service)
+    _attempts(router, service, changes)
     return router
 
 
@@ -78,11 +86,29 @@ def _runs(router: APIRouter, service: RunningService) -> None:
         return await service.run(id)
 
 
-def _attempts(router: APIRouter, service: RunningService) -> None:
+def _attempts(router: APIRouter, service: RunningService, changes: ChangeStream) -> None:
     @router.post("/runs/{id}/attempts/{attempt}/start")
     async def start(_: Helper, id: str, attempt: int) -> RunTicket:  # noqa: A002
         """What the engine is started with."""
         return await service.start(id, attempt)
+
+    @router.post("/runs/{id}/attempts/{attempt}/warm")
+    async def warm(_: Helper, id: str, attempt: int) -> WarmTicket:  # noqa: A002
+        """What an engine is warmed with while its model is being trained."""
+        return await service.warm(id, attempt)
+
+    @router.post("/runs/{id}/attempts/{attempt}/model")
+    async def model(_: Helper, request: Request, id: str, attempt: int) -> AwaitedModel:  # noqa: A002
+        """The model for a warm engine, as soon as it is there; null after some seconds without it."""
+        give_up = monotonic() + AWAIT_SECONDS
+        with changes.subscribe() as news:
+            while True:
+                awaited = await service.awaited_model(id, attempt)
+                left = give_up - monotonic()
+                closing: asyncio.Event = request.app.state.closing
+                if awaited.model or left <= 0 or closing.is_set():
+                    return awaited
+                await news.wait(left, closing)
 
     @router.post("/runs/{id}/attempts/{attempt}/report", status_code=204)
     async def report(_: Helper, id: str, attempt: int, report: RunReport) -> None:  # noqa: A002

@@ -3,10 +3,13 @@
 import asyncpg
 
 from studio.contract.model_service import (
+    AwaitedModel,
     DesiredRunning,
+    EngineTicket,
     EventBrokerLogin,
     FileDigest,
     HeldSlot,
+    ModelTicket,
     ObservedRunning,
     Removal,
     RunReport,
@@ -14,6 +17,7 @@ from studio.contract.model_service import (
     RunTicket,
     RunView,
     Slots,
+    WarmTicket,
 )
 from studio.events.engines import engine_login
 from studio.model_service import queue
@@ -23,15 +27,17 @@ from studio.model_service.orchestrators.common import ItemService
 from studio.model_service.orchestrators.http import Refused
 from studio.model_service.orchestrators.registry import Assistant, Model
 from studio.model_service.orchestrators.running import requests
+from studio.model_service.orchestrators.running.idleness import durable
 from studio.model_service.orchestrators.running.plan import outdated, target, wanted_of
 from studio.model_service.orchestrators.running.trackers import Trackers
+from studio.model_service.orchestrators.running.warming import model_to_warm_with
 from studio.model_service.orchestrators.views import model_view, run_view
 from studio.model_service.queue import Place
 from studio.settings import EngineEventsSettings, SettingsError
 from studio.storage.port import ObjectStore
 
 TICKET_SECONDS = 900
-BEGUN = frozenset({RunState.STARTING, RunState.READY})
+BEGUN = frozenset({RunState.WARMING, RunState.STARTING, RunState.READY})
 
 
 class RunningService(ItemService):
@@ -71,12 +77,14 @@ class RunningService(ItemService):
         known = next((run.model_version for run in runs if run.id == assistant.serving), None)
         model = target(desired, await registry.models(conn, assistant.uid), known)
         newest = next((run for run in runs if model and run.model_version == model.version), None)
+        warm = next((run for run in runs if run.warm and not run.final and not run.stop_requested), None)
         return ObservedRunning(
             target=model_view(model) if model else None,
             serving=run_view(serving, assistant) if serving else None,
             outdated=serving is not None and model is not None and outdated(serving, wanted_of(desired, model)),
             newest=run_view(newest, assistant) if newest else None,
-            trackers_durable=_durable(serving),
+            warming=run_view(warm, assistant) if warm else None,
+            trackers_durable=durable(serving),
             problem_reason=assistant.service_reason or None,
             problem=assistant.service_message or None,
         )
@@ -98,8 +106,9 @@ class RunningService(ItemService):
         """What the consumers hold; a run that lost its consumer is taken up by the next free one."""
         async with self._pool.acquire() as conn:
             rows = await conn.fetch(
-                """select assistant, id as run, model_version::text, state from items
-                   where kind = 'run' and finished_at is null order by assistant, seq"""
+                """select assistant, id as run, coalesce(model_version::text, '') as model_version, state from items
+                   where kind = 'run' and finished_at is null and (state <> 'Queued' or model_version is not null)
+                   order by assistant, seq"""
             )
         begun = [row for row in rows if row["state"] != RunState.QUEUED]
         return Slots(held=[HeldSlot(**row) for row in begun], waiting=len(rows) - len(begun))
@@ -139,18 +148,52 @@ class RunningService(ItemService):
             item = await self._item(conn, item_id)
             _check_current(item, attempt)
             model = await self._model(conn, item)
-            assistant = await registry.assistant(conn, item.uid)
-        if assistant is None or assistant.removing:
-            raise Refused(409, f"the assistant {item.assistant} is being removed")
-        return RunTicket(
+            await self._not_removed(conn, item)
+        return RunTicket(**dict(self._model_ticket(model)), **dict(await self._engine_ticket(item)))
+
+    async def warm(self, item_id: str, attempt: int) -> WarmTicket:
+        """What the helper of an engine without a model of its own starts it with; makes role and schema, too."""
+        async with self._pool.acquire() as conn:
+            item = await self._item(conn, item_id)
+            _check_current(item, attempt)
+            meanwhile = model_to_warm_with(
+                await registry.items(conn, item.uid, "run", active=True),
+                await registry.models(conn, item.uid),
+                serving=(await self._not_removed(conn, item)).serving,
+                image=item.spec["engine"]["image"],
+            )
+        ticket = self._model_ticket(meanwhile) if meanwhile else None
+        return WarmTicket(warm_with=ticket, **dict(await self._engine_ticket(item)))
+
+    async def awaited_model(self, item_id: str, attempt: int) -> AwaitedModel:
+        """The model that goes into a warm engine, if it is there yet."""
+        async with self._pool.acquire() as conn:
+            item = await self._item(conn, item_id)
+            _check_current(item, attempt)
+            model = None if item.warm else await self._model(conn, item)
+        return AwaitedModel(model=self._model_ticket(model) if model else None)
+
+    def _model_ticket(self, model: Model) -> ModelTicket:
+        return ModelTicket(
             model_version=str(model.version),
             model=FileDigest(sha256=model.sha256, size=model.size),
             model_url=self._store.presign_get(model.object_key, seconds=TICKET_SECONDS),
             members=model.members,
+        )
+
+    async def _engine_ticket(self, item: Item) -> EngineTicket:
+        return EngineTicket(
             tracker_store=await self._trackers.ensure(item.uid),
             actions_url=item.spec.get("actions_url"),
             event_broker=self._event_broker(),
         )
+
+    @staticmethod
+    async def _not_removed(conn: asyncpg.Connection, item: Item) -> Assistant:
+        assistant = await registry.assistant(conn, item.uid)
+        if assistant is None or assistant.removing:
+            raise Refused(409, f"the assistant {item.assistant} is being removed")
+        return assistant
 
     def _event_broker(self) -> EventBrokerLogin | None:
         """The files are read for each ticket, because Secrets rotate."""
@@ -171,9 +214,13 @@ class RunningService(ItemService):
             noted = {"attempt": attempt, **report.model_dump(mode="json")}
             if item.report != noted:
                 await queue.set_facts(conn, item, report=noted)
+                # A warm engine is ready once its consumer knows what it has loaded.
+                await queue.notify(conn, (queue.ITEM_CHANNEL, item.id))
 
     @staticmethod
     async def _model(conn: asyncpg.Connection, item: Item) -> Model:
+        if item.warm:
+            raise Refused(409, f"the model of {item.id} is still being trained")
         model = await registry.model_version(conn, item.uid, item.model_version or 0)
         if model is None:
             raise Refused(409, f"version {item.model_version} of the model of {item.assistant} does not exist any more")
@@ -188,10 +235,3 @@ def _check_current(item: Item, attempt: int) -> None:
         raise Refused(409, f"attempt {attempt} of {item.id} was replaced by attempt {item.attempt}")
     if item.stop_requested:
         raise Refused(409, f"the run {item.id} is being stopped ({item.stop_reason})")
-
-
-def _durable(serving: Item | None) -> bool | None:
-    """What the current attempt of the serving run reported."""
-    if serving is None or serving.report is None or serving.report.get("attempt") != serving.attempt:
-        return None
-    return bool(serving.report["trackers_durable"])

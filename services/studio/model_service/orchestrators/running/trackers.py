@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from datetime import UTC, datetime
 
 import asyncpg
 import structlog
@@ -58,6 +59,23 @@ class Trackers:
         finally:
             conn.terminate()
         return store
+
+    async def heard(self, uid: str) -> datetime | None:
+        """When the newest event of all conversations of an assistant happened; None: there is none.
+
+        Asked as the assistant's own role, for nobody else may look into its tables. Not repeated.
+        """
+        store = self.store(uid)
+        conn = await pool.connect(
+            self._settings.database, application_name=APPLICATION, login=(store.username, store.password)
+        )
+        try:
+            seconds: float | None = await conn.fetchval("select timestamp from events order by id desc limit 1")
+        except asyncpg.UndefinedTableError:
+            return None
+        finally:
+            conn.terminate()
+        return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
     @retry_transient
     async def drop(self, uid: str) -> None:

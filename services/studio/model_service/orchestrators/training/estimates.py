@@ -97,8 +97,8 @@ def _starts(line: Line) -> dict[str, float]:
         return {}
     free = [0.0] * line.consumers
     ends: dict[str, float] = {}
-    for running in sorted(line.running, key=lambda each: _rest(each, line.durations)):
-        ends[running.uid] = free[0] + _rest(running, line.durations)
+    for running in sorted(line.running, key=lambda each: rest(each, line.durations)):
+        ends[running.uid] = free[0] + rest(running, line.durations)
         heapq.heapreplace(free, ends[running.uid])
     starts: dict[str, float] = {}
     ready = {item.id: _ready(item, line, ends) for item in line.waiting if not item.paused}
@@ -108,7 +108,8 @@ def _starts(line: Line) -> dict[str, float]:
     return starts
 
 
-def _rest(running: Running, durations: Durations) -> float:
+def rest(running: Running, durations: Durations) -> float:
+    """The seconds that a training will still take; infinite when nothing was measured."""
     expected = durations.expected(running.uid)
     return math.inf if math.isinf(expected) else max(expected - running.elapsed, expected * _OVERDUE)
 

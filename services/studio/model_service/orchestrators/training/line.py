@@ -57,11 +57,12 @@ async def read(conn: asyncpg.Connection) -> Line:
             waiting=await claiming.waiting(conn, "training"),
             running=[Running(**row) for row in await conn.fetch(_RUNNING)],
             consumers=await presence.alive(conn, "training"),
-            durations=await _durations(conn),
+            durations=await measured(conn),
         )
 
 
-async def _durations(conn: asyncpg.Connection) -> Durations:
-    measured = {row["uid"]: row["seconds"] for row in await conn.fetch(_DURATIONS, _RECENT)}
-    of_studio = measured.pop(None, None)
-    return Durations(measured, of_studio)
+async def measured(conn: asyncpg.Connection) -> Durations:
+    """What trainings took lately."""
+    seconds = {row["uid"]: row["seconds"] for row in await conn.fetch(_DURATIONS, _RECENT)}
+    of_studio = seconds.pop(None, None)
+    return Durations(seconds, of_studio)

@@ -8,6 +8,7 @@ from studio.kube import Kube
 from studio.model_service.orchestrators import garbage, registry
 from studio.model_service.orchestrators.changes import ChangeStream
 from studio.model_service.orchestrators.http import Access, Health, Server, create_app
+from studio.model_service.orchestrators.live_log import LiveLog
 from studio.model_service.orchestrators.orchestrator import (
     Background,
     Connections,
@@ -16,7 +17,6 @@ from studio.model_service.orchestrators.orchestrator import (
     every,
     listening,
 )
-from studio.model_service.orchestrators.training.live_log import LiveLog
 from studio.model_service.orchestrators.training.routes import routes
 from studio.model_service.orchestrators.training.service import TrainingService
 from studio.model_service.queue import CHANGES_CHANNEL

@@ -7,6 +7,7 @@ from studio.model_service import queue
 from studio.model_service.items import Item
 from studio.model_service.orchestrators import garbage, history, keys, registry
 from studio.model_service.orchestrators.http import Refused
+from studio.model_service.orchestrators.registry import Assistant
 from studio.model_service.orchestrators.training.retention import prune_models
 from studio.storage.port import ObjectMissing, ObjectStore
 
@@ -50,7 +51,7 @@ async def accept_result(
             raise Refused(409, f"the assistant {item.assistant} is being removed")
         if not await garbage.adopt(conn, key):
             raise Refused(409, "the upload is too old: ask for a new ticket and upload again")
-        await _insert(conn, current, key, result)
+        await _insert(conn, assistant, current, key, result)
         # The log is there unless its upload failed, which loses no model.
         log_key = keys.engine_log(current, attempt)
         await garbage.adopt(conn, log_key)
@@ -63,18 +64,29 @@ async def accept_result(
         )  # fmt: skip
 
 
-async def _insert(conn: asyncpg.Connection, item: Item, key: str, result: TrainingResult) -> None:
+async def _insert(conn: asyncpg.Connection, assistant: Assistant, item: Item, key: str, result: TrainingResult) -> None:
+    parent = await _parent(conn, assistant)
     version = await registry.next_number(conn, item.uid, "next_model")
     await conn.execute(
         """insert into models (uid, version, fingerprint, sha256, size, members, object_key, engine_image, training,
-                               seconds)
-           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)""",
+                               seconds, parent)
+           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)""",
         item.uid, version, item.fingerprint, result.model.sha256, result.model.size, result.members, key,
-        item.spec["engine"]["image"], item.id, result.seconds,
+        item.spec["engine"]["image"], item.id, result.seconds, parent,
     )  # fmt: skip
     if item.log_key is not None:
         await garbage.doom(conn, item.log_key)
     await queue.set_facts(conn, item, model_version=version, log_key=keys.engine_log(item, item.attempt))
+
+
+async def _parent(conn: asyncpg.Connection, assistant: Assistant) -> int | None:
+    """The version that answers, else the newest one: what the new model is to be compared with."""
+    version: int | None = await conn.fetchval(
+        """select coalesce((select model_version from items where id = $2),
+                           (select max(version) from models where uid = $1))""",
+        assistant.uid, assistant.serving,
+    )  # fmt: skip
+    return version
 
 
 async def _item(conn: asyncpg.Connection, item_id: str) -> Item:

@@ -7,15 +7,15 @@ from studio.model_service.orchestrators.registry import Assistant
 
 
 async def prune_models(conn: asyncpg.Connection, assistant: Assistant, *, keep: int) -> None:
-    """Delete all but the newest `keep` models; never one that serves, is run, or is named by `running.model`.
+    """Delete all but the newest `keep` models, and those that are needed; must run in a transaction.
 
-    Must run in a transaction; the objects go after it.
+    Needed is what serves, is run, is tagged, or is named by `running.model`. The objects go after it.
     """
     pinned = str((assistant.running or {}).get("model", ""))
     rows = await conn.fetch(
         """delete from models m where m.uid = $1
              and m.version not in (select version from models where uid = $1 order by version desc limit $2)
-             and m.version::text <> $3
+             and m.version::text <> $3 and m.tags = '{}'
              and not exists (select 1 from items i where i.uid = m.uid and i.kind = 'run'
                              and i.model_version = m.version and (i.finished_at is null or i.id = $4))
            returning object_key""",

@@ -1,15 +1,16 @@
 """The HTTP API of the training orchestrator."""
 
-from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic import AwareDatetime
 
 from studio.contract.model_service import (
     CacheHit,
     DesiredTraining,
     FetchTicket,
+    ModelTag,
+    ModelView,
     ObservedTraining,
     Priority,
     TrainingResult,
@@ -19,16 +20,16 @@ from studio.contract.model_service import (
     UploadRequest,
     UploadTicket,
 )
-from studio.http import streams
 from studio.model_service.orchestrators.changes import ChangeStream
 from studio.model_service.orchestrators.common import OnBehalf, add_common_routes, asker
 from studio.model_service.orchestrators.http import Helper, Operator, Reader, Refused
+from studio.model_service.orchestrators.live_log import LiveLog
 from studio.model_service.orchestrators.registry import Removing
-from studio.model_service.orchestrators.training.live_log import LiveLog
 from studio.model_service.orchestrators.training.service import TrainingService
 
 CACHE_HIT: dict[int | str, dict[str, Any]] = {200: {"model": CacheHit, "description": "There is a model already"}}
 FINGERPRINT = r"^[0-9a-f]{64}$"
+Version = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 
 class TrainingRequest(OnBehalf):
@@ -46,10 +47,10 @@ class Prioritisation(OnBehalf):
 def routes(service: TrainingService, changes: ChangeStream, live_log: LiveLog) -> APIRouter:
     """All routes of the API."""
     router = APIRouter(prefix="/v1")
-    add_common_routes(router, service, changes)
+    add_common_routes(router, service, changes, live_log)
     _assistants(router, service)
     _trainings(router, service)
-    _logs(router, service, changes, live_log)
+    _models(router, service)
     _attempts(router, service)
     return router
 
@@ -122,33 +123,23 @@ def _trainings(router: APIRouter, service: TrainingService) -> None:
         return await service.transitions(id)
 
 
+def _models(router: APIRouter, service: TrainingService) -> None:
+    @router.put("/models/{version}/tags/{tag}")
+    async def put_tag(_: Reader, version: Version, tag: ModelTag, assistant: str) -> ModelView:
+        """Tag a model of an assistant, which keeps it."""
+        return await service.tag(assistant, version, tag)
+
+    @router.delete("/models/{version}/tags/{tag}")
+    async def delete_tag(_: Reader, version: Version, tag: ModelTag, assistant: str) -> ModelView:
+        """Take a tag away."""
+        return await service.untag(assistant, version, tag)
+
+
 def _made(answer: TrainingView | CacheHit) -> TrainingView | Response:
     """201 with the training, or 200 with the model that made it needless."""
     if isinstance(answer, CacheHit):
         return Response(answer.model_dump_json(), media_type="application/json")
     return answer
-
-
-def _logs(router: APIRouter, service: TrainingService, changes: ChangeStream, live_log: LiveLog) -> None:
-    @router.get("/trainings/{id}/log/events", response_class=Response, responses=streams.STREAM)
-    async def follow_log(
-        _: Reader,
-        request: Request,
-        id: str,  # noqa: A002
-        last_event_id: Annotated[str | None, Header()] = None,
-    ) -> Response:
-        """The log as server-sent events, live while the training runs: `line`, then `end` with the final state."""
-        item = await service.item(id)
-        closing = request.app.state.closing
-
-        async def events() -> AsyncIterator[str]:
-            with changes.subscribe() as subscription:
-                async for event in live_log.events(
-                    lambda: service.item(item.id), service.archived, last_event_id, subscription, closing
-                ):
-                    yield event
-
-        return streams.event_stream(events())
 
 
 def _attempts(router: APIRouter, service: TrainingService) -> None:

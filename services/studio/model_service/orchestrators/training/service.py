@@ -9,6 +9,7 @@ from studio.contract.model_service import (
     CacheHit,
     DesiredTraining,
     FetchTicket,
+    ModelView,
     ObservedTraining,
     Removal,
     TrainingResult,
@@ -24,7 +25,7 @@ from studio.model_service.items import Item, QueueError
 from studio.model_service.orchestrators import garbage, history, keys, registry
 from studio.model_service.orchestrators.common import ItemService
 from studio.model_service.orchestrators.http import Refused
-from studio.model_service.orchestrators.training import results
+from studio.model_service.orchestrators.training import results, tags
 from studio.model_service.orchestrators.training.line import Outlooks
 from studio.model_service.orchestrators.training.removal import remove
 from studio.model_service.orchestrators.training.requests import follow_priority, request_training
@@ -208,6 +209,16 @@ class TrainingService(ItemService):
         """One training."""
         async with self._pool.acquire() as conn:
             return (await self._views(conn, [await self._item(conn, item_id)]))[0]
+
+    async def tag(self, name: str, version: int, tag: str) -> ModelView:
+        """Tag a model, which keeps it."""
+        async with self._pool.acquire() as conn, conn.transaction():
+            return model_view(await tags.add(conn, name, version, tag))
+
+    async def untag(self, name: str, version: int, tag: str) -> ModelView:
+        """Take a tag away."""
+        async with self._pool.acquire() as conn, conn.transaction():
+            return model_view(await tags.remove(conn, name, version, tag))
 
     async def fetch_ticket(self, item_id: str, attempt: int) -> FetchTicket:
         """Where the helper of the current attempt finds the content."""

@@ -1,7 +1,8 @@
-"""The log of a training as events: from its pod while it runs, from the store once it has ended.
+"""The log of a training or a run as events: from its pod while that is there, from the store once it has ended.
 
 An event's id is `<attempt>.<line>`. Live and archived lines have the same numbers, because both are cleaned alike, so a
-reader that lost the connection goes on where it was, whatever has become of the training meanwhile.
+reader that lost the connection goes on where it was, whatever has become of the item meanwhile. Lines are counted from
+the first one that the cluster still has: where an engine wrote more than that, such a reader may miss some.
 """
 
 import asyncio
@@ -12,13 +13,13 @@ from dataclasses import dataclass, field
 import structlog
 
 from studio.contract import labels, names
-from studio.contract.model_service import TrainingState
 from studio.http import streams
 from studio.http.problems import Refused
 from studio.http.subscriptions import Subscription
 from studio.kube import POD, Invalid, Kube, KubeError, Manifest, NotFound
 from studio.model_service.engine_log import Cleaner
-from studio.model_service.items import Item
+from studio.model_service.items import Item, Kind
+from studio.model_service.jobs.run import ENGINE
 from studio.model_service.jobs.training import TRAIN
 
 log = structlog.get_logger(__name__)
@@ -27,6 +28,10 @@ log = structlog.get_logger(__name__)
 LOOK_SECONDS = 1.0
 _POSITION = re.compile(r"([0-9]{1,6})\.([0-9]{1,9})")
 LONGEST_LINE = 64 * 1024
+
+# By which label the pods of an item are found, and which of their containers is the engine.
+_LABEL: dict[Kind, str] = {"training": labels.TRAINING, "run": labels.RUN}
+_CONTAINER: dict[Kind, str] = {"training": TRAIN, "run": ENGINE}
 
 Find = Callable[[], Awaitable[Item]]
 Read = Callable[[Item], Awaitable[bytes]]
@@ -76,7 +81,7 @@ class Numbered:
 
 
 class LiveLog:
-    """Logs of trainings; `kube` None: only archived ones."""
+    """Logs of items; `kube` None: only archived ones."""
 
     def __init__(self, kube: Kube | None, *, namespace: str) -> None:
         self._kube = kube
@@ -94,7 +99,7 @@ class LiveLog:
             if item.final:
                 async for event in _archived(item, read, position):
                     yield event
-                yield _end(TrainingState(item.state))
+                yield _end(item.state)
                 return
             pod = await self._pod(item, done)
             if pod is not None:
@@ -103,16 +108,20 @@ class LiveLog:
             await changes.wait(LOOK_SECONDS, closing)
 
     async def _pod(self, item: Item, done: set[str]) -> str | None:
-        """The pod of the current attempt whose engine has begun to train; None while there is none to be read."""
-        if self._kube is None or item.state != TrainingState.RUNNING:
+        """The pod of the current attempt whose engine has begun; None while there is none to be read."""
+        if self._kube is None or item.state == "Queued":
             return None
-        selector = f"{labels.TRAINING}={item.id},{labels.ATTEMPT}={item.attempt}"
+        selector = f"{_LABEL[item.kind]}={item.id},{labels.ATTEMPT}={item.attempt}"
         try:
             pods = await self._kube.list(POD, self._namespace, labels=selector)
         except KubeError as error:
-            log.warning("the pods of a training cannot be listed", training=item.id, error=str(error))
+            log.warning("the pods of an item cannot be listed", item=item.id, error=str(error))
             return None
-        own = [pod for pod in pods if _belongs(pod, item) and _has_begun(pod) and pod["metadata"]["name"] not in done]
+        own = [
+            pod
+            for pod in pods
+            if _belongs(pod, item) and _has_begun(pod, item.kind) and pod["metadata"]["name"] not in done
+        ]
         newest = max(own, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")), default=None)
         return None if newest is None else str(newest["metadata"]["name"])
 
@@ -123,7 +132,7 @@ class LiveLog:
         if self._kube is None:
             return
         numbered = Numbered(item.attempt)
-        pieces = self._kube.follow_logs(self._namespace, pod, TRAIN)
+        pieces = self._kube.follow_logs(self._namespace, pod, _CONTAINER[item.kind])
         try:
             async for piece in streams.with_heartbeats(pieces, closing):
                 if piece is None:
@@ -147,7 +156,7 @@ async def _archived(item: Item, read: Read, position: Position) -> AsyncIterator
     try:
         text = await read(item)
     except Refused:
-        return  # nothing was archived: the training ended before its engine began
+        return  # nothing was archived: it ended before its engine began
     for number, line in Numbered(item.attempt).feed(text, last=True):
         if position.passes(item.attempt, number):
             yield _line(item.attempt, number, line)
@@ -160,10 +169,11 @@ def _belongs(pod: Manifest, item: Item) -> bool:
     return any(owner.get("kind") == "Job" and owner.get("name") == job for owner in owners)
 
 
-def _has_begun(pod: Manifest) -> bool:
+def _has_begun(pod: Manifest, kind: Kind) -> bool:
     """Whether the engine's container runs or has run: before, there is no log to be read."""
-    containers = (pod.get("status") or {}).get("initContainerStatuses") or []
-    states = [each.get("state") or {} for each in containers if each.get("name") == TRAIN]
+    status = pod.get("status") or {}
+    containers = (status.get("initContainerStatuses") or []) + (status.get("containerStatuses") or [])
+    states = [each.get("state") or {} for each in containers if each.get("name") == _CONTAINER[kind]]
     return any("running" in state or "terminated" in state for state in states)
 
 
@@ -171,5 +181,5 @@ def _line(attempt: int, number: int, line: str) -> str:
     return streams.event(streams.json_of({"line": line}), name="line", id=f"{attempt}.{number}")
 
 
-def _end(state: TrainingState) -> str:
-    return streams.event(streams.json_of({"state": state.value}), name="end")
+def _end(state: str) -> str:
+    return streams.event(streams.json_of({"state": state}), name="end")

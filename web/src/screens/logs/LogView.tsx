@@ -20,8 +20,16 @@ const STATES: Record<LogState, { tone: "busy" | "good" | "warning" | "idle"; lab
   ended: { tone: "good", label: "Complete" },
 };
 
-/** The log of a training; it follows the end until somebody scrolls up. */
-export function LogView({ id, followed }: { id: string; followed: FollowedLog }) {
+interface Props {
+  /** Address of the log, and the name of the file when it is downloaded. */
+  path: string;
+  file: string;
+  label: string;
+  followed: FollowedLog;
+}
+
+/** A log; it follows the end until somebody scrolls up. */
+export function LogView({ path, file, label: name, followed }: Props) {
   const { log, state, error } = followed;
   const box = useRef<HTMLDivElement>(null);
   const [following, setFollowing] = useState(true);
@@ -39,7 +47,7 @@ export function LogView({ id, followed }: { id: string; followed: FollowedLog })
       actions={
         <Group gap="sm">
           <ToneBadge tone={tone}>{label}</ToneBadge>
-          <DownloadLog id={id} disabled={!log.lines.length} />
+          <DownloadLog path={path} file={file} disabled={!log.lines.length} />
         </Group>
       }
     >
@@ -49,7 +57,7 @@ export function LogView({ id, followed }: { id: string; followed: FollowedLog })
           ref={box}
           className={classes.log}
           role="log"
-          aria-label="Training log"
+          aria-label={name}
           // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region has to be reachable by keyboard
           tabIndex={0}
           onScroll={({ currentTarget: { scrollTop, clientHeight, scrollHeight } }) =>
@@ -92,13 +100,13 @@ export function LogView({ id, followed }: { id: string; followed: FollowedLog })
   );
 }
 
-function DownloadLog({ id, disabled }: { id: string; disabled: boolean }) {
+function DownloadLog({ path, file, disabled }: { path: string; file: string; disabled: boolean }) {
   const api = useApi();
   const [busy, setBusy] = useState(false);
   const start = async () => {
     setBusy(true);
     try {
-      save(new Blob(await wholeLog(), { type: "text/plain" }), `${id}.log`);
+      save(new Blob(await wholeLog(), { type: "text/plain" }), file);
     } catch (error) {
       failed("The log was not downloaded", error);
     } finally {
@@ -112,7 +120,7 @@ function DownloadLog({ id, disabled }: { id: string; disabled: boolean }) {
     let silence = setTimeout(() => stop.abort(), 10_000);
     await follow({
       signal: stop.signal,
-      open: (lastId, signal) => api.open(`/trainings/${encodeURIComponent(id)}/log`, streamInit(lastId, signal)),
+      open: (lastId, signal) => api.open(path, streamInit(lastId, signal)),
       onEvent: ({ event, data }) => {
         clearTimeout(silence);
         silence = setTimeout(() => stop.abort(), 1_000);

@@ -17,8 +17,11 @@ export interface FollowedLog {
   error: unknown;
 }
 
-/** Follows the log of a training; goes on after a break where it was. `onEnd` is told when the training has ended. */
-export function useLog(id: string, onEnd: () => void): FollowedLog {
+/** Where the API has the log of a training or of a run. */
+export const logOf = (kind: "trainings" | "runs", id: string) => `/${kind}/${encodeURIComponent(id)}/log`;
+
+/** Follows the log at an address; goes on after a break where it was. `onEnd` is told when nothing more will come. */
+export function useLog(path: string, onEnd: () => void): FollowedLog {
   const api = useApi();
   const [log, append] = useReducer(
     (log: LogBuffer, lines: string[] | null) => (lines ? appended(log, lines, KEPT_LINES) : EMPTY_LOG),
@@ -41,7 +44,7 @@ export function useLog(id: string, onEnd: () => void): FollowedLog {
     setState("opening");
     follow({
       signal: stop.signal,
-      open: (lastId, signal) => api.open(`/trainings/${encodeURIComponent(id)}/log`, streamInit(lastId, signal)),
+      open: (lastId, signal) => api.open(path, streamInit(lastId, signal)),
       onOpen: () => setState("following"),
       onBreak: (problem) => problem && setState("broken"),
       onEvent: ({ event, data }) => {
@@ -66,6 +69,6 @@ export function useLog(id: string, onEnd: () => void): FollowedLog {
       stop.abort();
       clearInterval(drawing);
     };
-  }, [api, id]);
+  }, [api, path]);
   return { log, state, error };
 }

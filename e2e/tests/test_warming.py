@@ -1,0 +1,106 @@
+"""Engines that are started before their model is there: they take it, they end without it, and nobody misses them."""
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import pytest
+
+from studio.contract import labels
+from studio_e2e import assistants, chat, content, model_service
+from studio_e2e.assistants import Assistant
+from studio_e2e.space import Space
+from studio_e2e.waiting import NotYet, eventually
+
+Manifest = dict[str, Any]
+
+WARM = f"{labels.GROUP}/warm"
+
+
+@pytest.fixture(autouse=True)
+def warming(studio: Space) -> Iterator[None]:
+    studio.patch("studio", "studio", {"spec": {"running": {"warming": "BeforeTrainingEnds"}}})
+    yield
+    studio.patch("studio", "studio", {"spec": {"running": {"warming": None}}})
+
+
+def test_the_next_model_goes_into_a_warm_engine(porter: Assistant) -> None:
+    before, greeting = porter.status, "Good day, says the warm one."
+    with chat.ringing(porter.space, porter.name, "good day") as doorbell:
+        engine = renew(porter, greeting)
+        porter.wait_for("Running", saying="an engine for the next model is started")
+        after = porter.wait_ready(other_than=before["fingerprint"])["status"]
+        doorbell.wait_for([greeting])
+    assert doorbell.failed == []
+    assert_served_by(porter, engine, after)
+    assert chat.say(porter.space, porter.name, "warm", ["good day"]) == [[greeting]]
+    eventually("only one run is left", lambda: len(porter.runs()) == 1, within=60)
+    assistants.wait_studio_ready(porter.space)
+
+
+def test_a_new_assistant_is_warmed_too(assistant: Assistant) -> None:
+    assistant.apply_with_content(content.porter())
+    engine = wait_warm_job(assistant)
+    after = assistant.wait_ready()["status"]
+    assert_served_by(assistant, engine, after)
+    assert chat.say(assistant.space, assistant.name, "first", ["good day"]) == [[content.GREETING]]
+
+
+def test_without_its_warm_engine_a_model_starts_as_ever(porter: Assistant) -> None:
+    before, greeting = porter.status, "Good day, says the cold one."
+    engine = renew(porter, greeting)
+    pods = ("-l", f"job-name={engine['metadata']['name']}")
+    eventually("its pod is there", lambda: porter.space.run("get", "pods", *pods, "-o", "name"), within=30)
+    porter.space.run("delete", "pods", *pods, "--grace-period=0", "--force")
+    after = porter.wait_ready(other_than=before["fingerprint"])["status"]
+    assert chat.say(porter.space, porter.name, "cold", ["good day"]) == [[greeting]]
+    # The model may have come before the loss was seen: then the same run goes on with another attempt.
+    (serving,) = [job for job in porter.runs() if job["metadata"]["labels"][labels.RUN] == after["run"]["id"]]
+    assert WARM not in serving["metadata"]["annotations"]
+    eventually("only one run is left", lambda: len(porter.runs()) == 1, within=90)
+
+
+def test_a_warm_engine_that_is_not_wanted_any_more_ends(porter: Assistant) -> None:
+    engine = renew(porter, "Good day, says nobody.")
+    porter.space.patch("assistant", porter.name, {"spec": {"running": {"mode": "Never"}}})
+
+    def gone() -> bool:
+        if left := [job["metadata"]["name"] for job in porter.runs()]:
+            raise NotYet(f"{left} run")
+        return True
+
+    eventually("nothing runs", gone, within=120)
+    run = engine["metadata"]["labels"][labels.RUN]
+    (view,) = [view for view in model_service.runs(porter.space, porter.name) if view["id"] == run]
+    assert view["state"] == "Stopped"
+    assert view["reason"] in ("GivenUp", "Halted")
+    porter.space.patch("assistant", porter.name, {"spec": {"running": {"mode": None}}})
+
+
+def renew(porter: Assistant, greeting: str) -> Manifest:
+    """Train new content; gives the Job of the engine that is started for its model, in the slot that is free."""
+    eventually("only one run is left", lambda: len(porter.runs()) == 1, within=90)
+    known = {job["metadata"]["name"] for job in porter.runs()}
+    porter.set_content(content.porter(greeting=greeting))
+    return wait_warm_job(porter, besides=known)
+
+
+def wait_warm_job(assistant: Assistant, *, besides: Collection[str] = ()) -> Manifest:
+    """The Job of an engine that was started before its model; those of earlier models are known."""
+
+    def found() -> Manifest:
+        jobs = {job["metadata"]["name"]: job for job in assistant.runs()}
+        for name in jobs.keys() - set(besides):
+            if WARM in jobs[name]["metadata"].get("annotations", {}):
+                return jobs[name]
+        raise NotYet(f"Jobs {sorted(jobs)}")
+
+    return eventually(f"an engine of {assistant.name} is warmed", found, within=120, every=0.3)
+
+
+def assert_served_by(assistant: Assistant, engine: Manifest, status: Manifest) -> None:
+    """The run, its attempt and its pod are those of the engine that was started before the model."""
+    assert status["run"]["id"] == engine["metadata"]["labels"][labels.RUN]
+    (pod,) = assistant.serving()
+    assert pod["metadata"]["labels"]["job-name"] == engine["metadata"]["name"]
+    (view,) = [view for view in model_service.runs(assistant.space, assistant.name) if view["serving"]]
+    assert (view["attempt"], view["model_version"]) == (1, status["model"]["version"])
