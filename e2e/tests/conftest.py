@@ -24,7 +24,16 @@ Manifest = dict[str, Any]
 # The longest scenario is a first apply with a killed operator on two busy cores.
 SECONDS_PER_TEST = 420
 # Two processes share the files of tests: the longest come first, so that both are done at about the same time.
-LONGEST = ("test_survival", "test_journey", "test_first_chat", "test_change", "test_origin", "test_training")
+LONGEST = (
+    "test_survival",
+    "test_journey",
+    "test_warming",
+    "test_first_chat",
+    "test_change",
+    "test_on_demand",
+    "test_origin",
+    "test_training",
+)
 _SPACES = pytest.StashKey[Spaces]()
 _WINDOWS = pytest.StashKey[Windows]()
 

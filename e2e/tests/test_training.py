@@ -17,7 +17,8 @@ NEVER = {"mode": "Never"}
 def test_an_edit_supersedes_the_training_under_way(assistant: Assistant) -> None:
     assistant.apply({"files": content.porter(greeting="First.")}, running=NEVER)
     first = assistant.wait_training_job()
-    superseded = assistant.status["fingerprint"]
+    # The Job may be there before the status is written.
+    superseded = eventually("its fingerprint", lambda: assistant.status.get("fingerprint"), within=20)
     assistant.apply({"files": content.porter(greeting="Second.")}, running=NEVER)
     ready = assistant.wait_ready(other_than=superseded)
     views = model_service.trainings(assistant.space, assistant.name)

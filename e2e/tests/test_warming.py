@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from studio.contract import labels
-from studio_e2e import assistants, chat, content, model_service
+from studio_e2e import assistants, chat, content, model_service, watching
 from studio_e2e.assistants import Assistant
 from studio_e2e.space import Space
 from studio_e2e.waiting import NotYet, eventually
@@ -25,12 +25,13 @@ def warming(studio: Space) -> Iterator[None]:
 
 def test_the_next_model_goes_into_a_warm_engine(porter: Assistant) -> None:
     before, greeting = porter.status, "Good day, says the warm one."
-    with chat.ringing(porter.space, porter.name, "good day") as doorbell:
+    ringing = chat.ringing(porter.space, porter.name, "good day")
+    with watching.messages_of(porter, "Running") as told, ringing as doorbell:
         engine = renew(porter, greeting)
-        porter.wait_for("Running", saying="an engine for the next model is started")
         after = porter.wait_ready(other_than=before["fingerprint"])["status"]
         doorbell.wait_for([greeting])
     assert doorbell.failed == []
+    assert any("an engine for the next model is started" in message for message in told), told
     assert_served_by(porter, engine, after)
     assert chat.say(porter.space, porter.name, "warm", ["good day"]) == [[greeting]]
     eventually("only one run is left", lambda: len(porter.runs()) == 1, within=60)

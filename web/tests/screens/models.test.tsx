@@ -41,7 +41,7 @@ describe("models", () => {
 
   it("are tagged and untagged", async () => {
     const { user } = openPage("/assistants/concert-hall/models");
-    await user.click(await screen.findByRole("button", { name: "Tag model 2" }));
+    await user.click(await screen.findByRole("button", { name: "Add a tag to model 2" }));
     await user.type(screen.getByRole("textbox", { name: "New tag of model 2" }), "v1.0{Enter}");
     expect(await screen.findByText("v1.0")).toBeTruthy();
     await user.click(screen.getByRole("button", { name: "Take the tag good of model 3 away" }));
@@ -51,7 +51,7 @@ describe("models", () => {
   it("say why a tag was not added", async () => {
     server.use(http.put(`${MODELS}/:version/tags/:tag`, () => problem(409, "the model has 20 tags already")));
     const { user } = openPage("/assistants/concert-hall/models");
-    await user.click(await screen.findByRole("button", { name: "Tag model 2" }));
+    await user.click(await screen.findByRole("button", { name: "Add a tag to model 2" }));
     await user.type(screen.getByRole("textbox", { name: "New tag of model 2" }), "more{Enter}");
     expect(await screen.findByText(/the model has 20 tags already/)).toBeTruthy();
   });
@@ -61,7 +61,7 @@ describe("models", () => {
     server.use(http.get(`${API}/me`, () => HttpResponse.json(person({ permissions }))));
     openPage("/assistants/concert-hall/models");
     expect(await screen.findByText("good")).toBeTruthy();
-    expect(screen.queryByRole("button", { name: "Tag model 2" })).toBeNull();
+    expect(screen.queryByRole("button", { name: "Add a tag to model 2" })).toBeNull();
     expect(screen.queryByRole("button", { name: "Take the tag good of model 3 away" })).toBeNull();
   });
 });
