@@ -19,6 +19,7 @@ from studio.model_service.orchestrators.orchestrator import Background
 from studio.model_service.orchestrators.running.process import build
 from studio.model_service.orchestrators.running.reconciler import Reconciler
 from studio.model_service.orchestrators.running.warmer import Warmer
+from studio.model_service.orchestrators.training import line
 from studio.model_service.queue import CHANGES_CHANNEL, Lease
 
 ON = {"warming": True}
@@ -74,6 +75,27 @@ async def fresh(world: World, lease: Lease) -> Item:
 
 def counted(outcome: str) -> float:
     return REGISTRY.get_sample_value("studio_run_warmings_total", {"outcome": outcome}) or 0.0
+
+
+async def test_a_claim_during_the_look_is_no_lack_of_room(
+    studio: World, warmer: Warmer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row was read as waiting, the consumer as busy: with what it is busy, is this very engine."""
+    await put(studio, **ON)
+    await train(studio)
+    await studio.queue.present("run", "c0")
+    await warmer.look()
+    measured, claimed = line.measured, list[Lease | None]()
+
+    async def meanwhile(conn: Any) -> Any:
+        claimed.append(await studio.queue.claim("run", "c0"))
+        return await measured(conn)
+
+    monkeypatch.setattr(line, "measured", meanwhile)
+    await warmer.look()
+    (lease,) = claimed
+    assert lease is not None
+    assert not (await fresh(studio, lease)).stop_requested
 
 
 async def test_from_the_training_to_the_swap(

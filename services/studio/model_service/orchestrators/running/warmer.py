@@ -53,7 +53,9 @@ _WARM = "kind = 'run' and finished_at is null and model_version is null and spec
 _CONCERNED = f"""
 select exists (select 1 from assistants where not removing and running @> '{{"warming": true}}')
     or exists (select 1 from items where {_WARM})"""
-_ENGINES = f"select {queue.COLUMNS} from items where {_WARM}"
+_BEGUN = "select count(*) from items where kind = 'run' and finished_at is null and state <> 'Queued'"
+# In one statement, thus at one moment: an engine that is claimed in between would have no room for itself.
+_ENGINES = f"select {queue.COLUMNS}, ({_BEGUN}) as begun from items where {_WARM}"
 _TRAININGS = """
 select t.id, t.uid, t.fingerprint, t.state, t.reason, t.stop_requested, t.spec #>> '{engine,image}' as image,
        extract(epoch from now() - coalesce(t.started_at, now()))::float8 as elapsed,
@@ -64,7 +66,6 @@ from items t
 where t.kind = 'training'
   and (t.finished_at is null
        or t.uid = any($2) and t.state = 'Succeeded' and t.finished_at > now() - make_interval(secs => $1))"""
-_BEGUN = "select count(*) from items where kind = 'run' and finished_at is null and state <> 'Queued'"
 
 
 class Warmer:
@@ -95,13 +96,13 @@ class Warmer:
         async with self._pool.acquire() as conn, conn.transaction():
             if not (await conn.fetchval(_CONCERNED) and await conn.fetchval(_LOCK)):
                 return None
-            engines = [Item(**row) for row in await conn.fetch(_ENGINES)]
+            engines, begun = await _engines(conn)
             found = await conn.fetch(_TRAININGS, HAND_OVER_SECONDS, [item.uid for item in engines])
             rows = {row["id"]: row for row in found}
             if not (engines or rows):
                 return None
             wishes = {uid: await registry.assistant(conn, uid) for uid in {row["uid"] for row in rows.values()}}
-            decision = decide(await _situation(conn, rows.values(), engines, wishes))
+            decision = decide(await _situation(conn, rows.values(), engines, wishes, begun))
             # The rows of assistants are locked before those of their items, as everywhere.
             for wish in decision.warm:
                 row = rows[wish.training]
@@ -136,23 +137,30 @@ async def assign(
     return True
 
 
+async def _engines(conn: asyncpg.Connection) -> tuple[list[Item], int]:
+    """All engines without a model, and how many runs have begun."""
+    rows = [dict(row) for row in await conn.fetch(_ENGINES)]
+    begun = [row.pop("begun") for row in rows]
+    return [Item(**row) for row in rows], begun[0] if begun else await conn.fetchval(_BEGUN)
+
+
 async def _situation(
     conn: asyncpg.Connection,
     rows: Iterable[asyncpg.Record],
     engines: list[Item],
     wishes: Mapping[str, Assistant | None],
+    begun: int,
 ) -> Situation:
     durations = await line.measured(conn)
     warm = {item.id for item in engines}
     waiting = [each for each in await claiming.waiting(conn, "run") if not each.paused and each.id not in warm]
-    idle = await presence.alive(conn, "run") - await conn.fetchval(_BEGUN)
     return Situation(
         trainings=[_training(row, wishes.get(row["uid"]), durations) for row in rows],
         engines=[
             Engine(item.id, item.uid, item.spec_digest, item.seq, item.state != RunState.QUEUED, item.stop_requested)
             for item in engines
         ],
-        idle=idle,
+        idle=await presence.alive(conn, "run") - begun,
         waiting=len(waiting),
     )
 
