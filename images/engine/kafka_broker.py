@@ -28,6 +28,15 @@ LIMITS = {
 }
 
 
+def process_ends() -> bool:
+    """Whether the interpreter waits for nothing but threads.
+
+    An engine that takes another model by `PUT /model` forgets the publisher of the one before without closing it; its
+    thread would keep a process that is asked to end until it is killed.
+    """
+    return not threading.main_thread().is_alive()
+
+
 class KafkaEventBroker(kafka.KafkaEventBroker):
     """Publishes without waiting and without raising; a thread collects the results."""
 
@@ -64,11 +73,13 @@ class KafkaEventBroker(kafka.KafkaEventBroker):
         return {**super()._get_kafka_config(), **LIMITS, "error_cb": self._failed}
 
     def _poll_loop(self) -> None:
-        while not self._cancelled:
+        while not self._cancelled and not process_ends():
             if self.producer is None:
                 time.sleep(POLL_SECONDS)
             else:
                 self.producer.poll(POLL_SECONDS)
+        if self.producer and not self._cancelled:
+            self.producer.flush(FLUSH_SECONDS)
 
     def _delivered(self, error: Any, _message: Any) -> None:
         if error is not None:

@@ -143,6 +143,21 @@ async def test_the_end_waits_for_seconds_only(broker: Any, caplog: pytest.LogCap
     assert "3 events were not published before the end" in caplog.text
 
 
+def test_one_that_nobody_closed_lets_the_process_end(
+    broker: Any, module: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As that of the model before, after `PUT /model`."""
+    broker.publish(event())
+    monkeypatch.setattr(module, "process_ends", lambda: True)
+    broker._poll_thread.join(10)
+    assert not broker._poll_thread.is_alive()
+    assert broker.producer.flushed == [5.0]
+
+
+def test_a_process_ends_when_its_main_thread_has_ended(module: ModuleType) -> None:
+    assert not module.process_ends()
+
+
 def test_memory_is_bounded_and_order_kept(broker: Any) -> None:
     config = broker._get_kafka_config()
     assert config["queue.buffering.max.kbytes"] == 65_536

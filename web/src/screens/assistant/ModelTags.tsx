@@ -49,7 +49,12 @@ export function ModelTags({ name, model: { version, tags = [] } }: { name: strin
         </Pill>
       ))}
       {may && text === null && (
-        <Button size="compact-xs" variant="subtle" aria-label={`Add a tag to model ${version}`} onClick={() => setText("")}>
+        <Button
+          size="compact-xs"
+          variant="subtle"
+          aria-label={`Add a tag to model ${version}`}
+          onClick={() => setText("")}
+        >
           Add a tag
         </Button>
       )}
