@@ -1,8 +1,13 @@
-"""How the tests are shared out among processes."""
+"""How the tests are shared out among processes, and what all properties have in common."""
 
 import pytest
+from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling, Scheduling
+
+# A busy machine is no counterexample; whoever is stuck meets the time-out of its test.
+settings.register_profile("studio", deadline=None)
+settings.load_profile("studio")
 
 # They share the slowest server to start.
 IDENTITY = "tests/unit/identity/"
