@@ -264,7 +264,7 @@ def run_pod(*statuses: dict[str, Any], phase: str = "Running", ready: bool = Fal
     }
 
 
-async def until(condition: Any, seconds: float = 10.0) -> None:
+async def until(condition: Any, seconds: float = 30.0) -> None:
     """Wait for a condition; every step of the actors goes through the event loop."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - the actors are fakes without events
