@@ -1,7 +1,7 @@
 """What the back end asks of the orchestrators, and what their answers mean to people."""
 
-from collections.abc import AsyncIterator, Awaitable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -106,11 +106,13 @@ class ModelService:
 
     async def tag_model(self, assistant: str, version: str, tag: str) -> None:
         """Tag a model of an assistant."""
-        await _done(self._training.put(_tag(version, tag), {"assistant": assistant}))
+        with _as_refusals():
+            await self._training.put(_tag(version, tag), {"assistant": assistant})
 
     async def untag_model(self, assistant: str, version: str, tag: str) -> None:
         """Take a tag away."""
-        await _done(self._training.delete(_tag(version, tag), {"assistant": assistant}))
+        with _as_refusals():
+            await self._training.delete(_tag(version, tag), {"assistant": assistant})
 
     def training_log(self, id: str, last_event_id: str | None) -> Log:  # noqa: A002
         """The log of a training as server-sent events."""
@@ -123,33 +125,29 @@ class ModelService:
     async def _get(
         self, client: OrchestratorClient, path: str, answer: TypeAdapter[Answer], query: Any = None
     ) -> Answer:
-        try:
+        with _as_refusals():
             return answer.validate_json(await client.get(path, query))
-        except OrchestratorError as error:
-            raise refusal(error) from error
 
     async def _post(
         self, path: str, answer: TypeAdapter[Answer], body: dict[str, Any], *, client: OrchestratorClient | None = None
     ) -> Answer:
-        try:
+        with _as_refusals():
             return answer.validate_json(await (client or self._training).post_json(path, body))
-        except OrchestratorError as error:
-            raise refusal(error) from error
 
 
 @asynccontextmanager
 async def _log(client: OrchestratorClient, path: str, last_event_id: str | None) -> AsyncIterator[AsyncIterator[bytes]]:
     headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
-    try:
+    with _as_refusals():
         async with client.stream(path, headers) as chunks:
             yield chunks
-    except OrchestratorError as error:
-        raise refusal(error) from error
 
 
-async def _done(request: Awaitable[bytes]) -> None:
+@contextmanager
+def _as_refusals() -> Iterator[None]:
+    """What an orchestrator refuses, or does not answer, in the words for people."""
     try:
-        await request
+        yield
     except OrchestratorError as error:
         raise refusal(error) from error
 

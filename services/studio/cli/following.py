@@ -1,14 +1,14 @@
 """Following what goes on: an assistant's live state, and a training with its log."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from studio.cli import words
 from studio.cli.client import url_path
 from studio.cli.errors import CliError, Refused
 from studio.cli.program import Program
-from studio.cli.sse import OPENED
+from studio.cli.sse import OPENED, Event
 
 _QUEUE_PAUSE = 2.0
 
@@ -75,16 +75,16 @@ def log(program: Program, item: str, line: Callable[[str], None]) -> None:
 
     A broken connection loses and doubles no line.
     """
-    for event in program.api.events(f"{item}/log"):
-        if event.name == "end":
-            return
-        if event.name == "line":
-            line(str(json.loads(event.data).get("line", "")))
+    _tell(program.api.events(f"{item}/log"), line)
 
 
 def log_so_far(program: Program, item: str, line: Callable[[str], None], *, silence: float) -> None:
     """The lines that are there by now: up to the end, or to `silence` seconds in which none came."""
-    for event in program.api.tail(f"{item}/log", silence):
+    _tell(program.api.tail(f"{item}/log", silence), line)
+
+
+def _tell(events: Iterable[Event], line: Callable[[str], None]) -> None:
+    for event in events:
         if event.name == "end":
             return
         if event.name == "line":

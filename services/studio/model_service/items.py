@@ -80,6 +80,12 @@ class Item:
         return self.state in FINAL_STATES
 
     @property
+    def reported(self) -> dict[str, Any]:
+        """What the helper of the current attempt of a run has said; empty before it has said anything."""
+        report = self.report or {}
+        return report if report.get("attempt") == self.attempt else {}
+
+    @property
     def warm_for(self) -> str | None:
         """The training for whose model a run was begun before that model was there."""
         return self.spec.get("warm_for")

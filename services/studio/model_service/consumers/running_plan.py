@@ -4,9 +4,8 @@ Nothing is waited for without an end but a ready engine: a run that does not get
 Nor is an engine that is warmed tried twice: whatever is in its way, the run that follows its model starts a cold one.
 """
 
-from collections.abc import Mapping
+import math
 from dataclasses import replace
-from typing import Any
 
 from studio.contract import labels
 from studio.contract.model_service import RunState
@@ -57,12 +56,14 @@ def plan_run(scene: Scene, *, stood: float = 0.0) -> Action:
     A run has no good end but the one that was asked for.
     """
     action, told = _next(scene), scene.item.reason
-    if scene.item.state == RunState.WARMING:
-        return _or_given_up(scene, action, stood if _waits_for(action, told) == told else 0.0)
     reason = _waits_for(action, told)
+    if reason != told:
+        stood = 0.0
+    if scene.item.state == RunState.WARMING:
+        return _or_given_up(scene, action, stood)
     if reason not in PATIENCE:
         return action
-    left = PATIENCE[reason] - (stood if reason == told else 0.0)
+    left = PATIENCE[reason] - stood
     if left <= 0:
         return _given_up(reason, scene.item.message, PATIENCE[reason])
     return replace(action, seconds=min(action.seconds, left)) if isinstance(action, Wait) else action
@@ -75,12 +76,11 @@ def _or_given_up(scene: Scene, action: Action, stood: float) -> Action:
             return Fail(scene.item.reason, scene.item.message)
         case Lose(reason=reason, message=message) | Requeue(reason=reason, message=message):
             return Fail(reason, message)
-        case Wait(reason=reason, message=message) if reason in frozenset(Obstacle) or stood >= PATIENCE.get(
-            reason, 1e9
-        ):
-            return Fail(reason, message)
-        case Wait(reason=reason) if reason in PATIENCE:
-            return replace(action, seconds=min(action.seconds, PATIENCE[reason] - stood))
+        case Wait(reason=reason, message=message):
+            left = PATIENCE.get(reason, math.inf) - stood
+            if reason in frozenset(Obstacle) or left <= 0:
+                return Fail(reason, message)
+            return replace(action, seconds=min(action.seconds, left))
     return action
 
 
@@ -153,7 +153,7 @@ def _helper_failed(pod: PodFacts | None) -> Action | None:
 
 def _model_not_taken(scene: Scene) -> Lose | None:
     """A warm engine that refused its model: another one starts with it."""
-    if refused := _reported(scene).get("refused"):
+    if refused := scene.item.reported.get("refused"):
         return Lose(Ending.CRASHED, Reason.MODEL_NOT_TAKEN, f"the warm engine did not take its model: {refused}")
     return None
 
@@ -161,13 +161,7 @@ def _model_not_taken(scene: Scene) -> Lose | None:
 def _hands_over(scene: Scene) -> bool:
     """Whether a warm engine, which counts as ready all the time, has yet to take its model."""
     warmed = scene.job is not None and WARM in scene.job.annotations
-    return warmed and _reported(scene).get("loaded") != scene.item.spec.get("model_sha256")
-
-
-def _reported(scene: Scene) -> Mapping[str, Any]:
-    """What the helper of this attempt has said."""
-    report = scene.item.report or {}
-    return report if report.get("attempt") == scene.item.attempt else {}
+    return warmed and scene.item.reported.get("loaded") != scene.item.spec.get("model_sha256")
 
 
 def _last_words(helper: ContainerFacts) -> str:

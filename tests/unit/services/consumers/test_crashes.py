@@ -57,6 +57,11 @@ class Slot(Lives):
         self.server = self.stage.kube
         self.live(fate)
 
+    async def trains(self, attempt: int) -> None:
+        """The engine of a training begins, and its consumer has told so."""
+        self.pod(attempt, training_pod(ended("fetch", 0), running("train", datetime.now(UTC))))
+        await self.told("Training")
+
     async def attended(self, story: Callable[["Slot"], Awaitable[None]]) -> None:
         """A story with a consumer at work, another one whenever it died."""
         await self._request()
@@ -203,13 +208,11 @@ async def trained_after_an_eviction(slot: Slot) -> None:
     await slot.job(1)
     slot.pod(1, training_pod(running("fetch")))
     await slot.told("Fetching")
-    slot.pod(1, training_pod(ended("fetch", 0), running("train", datetime.now(UTC))))
-    await slot.told("Training")
+    await slot.trains(1)
     slot.stage.log("train", "Epochs: 10%\n", 1)
     slot.end(1, training_pod(ended("train", 143), phase="Failed", **EVICTED))
     await slot.job(2)
-    slot.pod(2, training_pod(ended("fetch", 0), running("train", datetime.now(UTC))))
-    await slot.told("Training")
+    await slot.trains(2)
     await slot.have_model()
     slot.end(2, training_pod(ended("upload", 0), phase="Succeeded"), complete=True)
     await slot.state("Succeeded")
@@ -218,8 +221,7 @@ async def trained_after_an_eviction(slot: Slot) -> None:
 
 async def bad_content(slot: Slot) -> None:
     await slot.job(1)
-    slot.pod(1, training_pod(ended("fetch", 0), running("train", datetime.now(UTC))))
-    await slot.told("Training")
+    await slot.trains(1)
     slot.stage.log("train", "InvalidDomain: no intents\n", 1)
     slot.end(1, training_pod(ended("fetch", 0), ended("train", 1), phase="Failed"))
     await slot.state("Failed")
@@ -228,8 +230,7 @@ async def bad_content(slot: Slot) -> None:
 
 async def cancelled(slot: Slot) -> None:
     await slot.job(1)
-    slot.pod(1, training_pod(ended("fetch", 0), running("train", datetime.now(UTC))))
-    await slot.told("Training")
+    await slot.trains(1)
     slot.stage.log("train", "Epochs: 10%\n", 1)
     await slot.stop("Cancelled")
     await slot.state("Cancelled")

@@ -23,7 +23,5 @@ def rest(desired: DesiredRunning, ready_at: datetime | None, heard: datetime | N
 
 def durable(serving: Item | None) -> bool | None:
     """Whether its conversations are kept in PostgreSQL, as its current attempt reported; None: not known yet."""
-    if serving is None or serving.report is None or serving.report.get("attempt") != serving.attempt:
-        return None
-    found: bool | None = serving.report["trackers_durable"]
+    found: bool | None = serving.reported.get("trackers_durable") if serving else None
     return found

@@ -84,18 +84,24 @@ class Loop:
         try:
             with SECONDS.time():
                 again = await self._reconcile(uid)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - pause_after tells of it
             failures = self._failures[uid] = self._failures.get(uid, 0) + 1
-            pause = random.uniform(0.5, 1.0) * min(0.2 * 2.0**failures, LONGEST_PAUSE)  # noqa: S311
             expected = isinstance(error, KubeError | Overtaken) or is_transient(error)
             PASSES.labels("retry" if expected else "error").inc()
-            log.log(
-                30 if expected else 40, "a pass failed, it is repeated", uid=uid, pause=round(pause, 1),
-                error=f"{type(error).__name__}: {error}", exc_info=None if expected else error,
-            )  # fmt: skip
+            pause = pause_after(error, failures, expected=expected, what="a pass failed, it is repeated", uid=uid)
             asyncio.get_running_loop().call_later(pause, self.add, uid)
         else:
             PASSES.labels("ok").inc()
             self._failures.pop(uid, None)
             if again is not None:
                 asyncio.get_running_loop().call_later(again, self.add, uid)
+
+
+def pause_after(error: Exception, failures: int, *, expected: bool, what: str, **told: str) -> float:
+    """Tell of an attempt that failed, `failures` times in a row by now; gives the seconds until the next one."""
+    pause = random.uniform(0.5, 1.0) * min(0.2 * 2.0**failures, LONGEST_PAUSE)  # noqa: S311
+    log.log(
+        30 if expected else 40, what, pause=round(pause, 1), error=f"{type(error).__name__}: {error}",
+        exc_info=None if expected else error, **told,
+    )  # fmt: skip
+    return pause

@@ -36,11 +36,10 @@ from studio.model_service.orchestrators.running.plan import (
     wanted_of,
 )
 from studio.model_service.orchestrators.running.requests import queue_run
-from studio.model_service.orchestrators.running.warmer import assign
+from studio.model_service.orchestrators.running.warmer import WHO, assign
 
 log = structlog.get_logger(__name__)
 
-WHO = "running-orchestrator"
 # More than a swap takes (start; flip; stop): whoever needs more is looked at again in the next pass.
 ROUNDS = 4
 KEEP_RUNS = 20

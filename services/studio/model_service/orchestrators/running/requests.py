@@ -4,6 +4,8 @@ A person's word holds for the model, and its settings, that are wanted when it i
 a run that was started although nothing shall run says so in its specification, one that was stopped in its row.
 """
 
+from typing import Any
+
 import asyncpg
 
 from studio.contract import names
@@ -21,13 +23,9 @@ async def queue_run(
     conn: asyncpg.Connection, assistant: Assistant, desired: DesiredRunning, model: Model, *, who: str, message: str
 ) -> Item:
     """Queue a run of a model; the row of the assistant is locked."""
-    number = await registry.next_number(conn, assistant.uid, "next_run")
-    return await queue.insert(
+    return await insert_run(
         conn,
-        id=names.run_id(assistant.name, assistant.uid, number),
-        kind="run",
-        uid=assistant.uid,
-        assistant=assistant.name,
+        assistant,
         fingerprint=model.fingerprint,
         spec=specification(desired, model),
         spec_digest=wanted_of(desired, model).digest,
@@ -35,6 +33,13 @@ async def queue_run(
         message=message,
         model_version=model.version,
     )
+
+
+async def insert_run(conn: asyncpg.Connection, assistant: Assistant, **rest: Any) -> Item:
+    """Queue a run under the next number of its assistant, whose row is locked; `rest` is as of queue.insert."""
+    number = await registry.next_number(conn, assistant.uid, "next_run")
+    id_ = names.run_id(assistant.name, assistant.uid, number)
+    return await queue.insert(conn, id=id_, kind="run", uid=assistant.uid, assistant=assistant.name, **rest)
 
 
 async def start_by_hand(conn: asyncpg.Connection, name: str, *, who: str) -> Item:

@@ -3,14 +3,11 @@
 # ruff: noqa: S608 (the parts of the statements are constants of this module; values are parameters)
 
 import math
-import random
 from collections.abc import Iterable, Mapping
 
 import asyncpg
-import structlog
 from prometheus_client import Counter
 
-from studio.contract import names
 from studio.contract.model_service import DesiredRunning, RunState, TrainingState
 from studio.contract.reasons import Reason
 from studio.db.listening import Listener
@@ -19,12 +16,14 @@ from studio.model_service import claiming, presence, queue
 from studio.model_service.items import Item
 from studio.model_service.orchestrators import registry
 from studio.model_service.orchestrators.registry import Assistant, Model
+from studio.model_service.orchestrators.running.loop import SLOW_PASS_SECONDS, pause_after
 from studio.model_service.orchestrators.running.plan import (
     Wanted,
     engine_digest,
     engine_specification,
     specification,
 )
+from studio.model_service.orchestrators.running.requests import insert_run
 from studio.model_service.orchestrators.running.warming import (
     HAND_OVER_SECONDS,
     Engine,
@@ -36,14 +35,10 @@ from studio.model_service.orchestrators.running.warming import (
 from studio.model_service.orchestrators.training import line
 from studio.model_service.orchestrators.training.estimates import Durations, Running, rest
 
-log = structlog.get_logger(__name__)
-
 WHO = "running-orchestrator"
 ENGINES = Counter("studio_run_warmings_total", "Engines that were started before their model, by outcome.", ["outcome"])
 # Behind every run that has a model.
 PRIORITY = -1
-SLOW_PASS_SECONDS = 30.0
-_LONGEST_PAUSE = 30.0
 # Its engine works, or will in a moment; whatever else goes on may take long.
 _AT_WORK = frozenset({Reason.FETCHING, Reason.TRAINING, Reason.UPLOADING})
 
@@ -81,14 +76,10 @@ class Warmer:
             try:
                 again = await self.look()
                 failures = 0
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - pause_after tells of it
                 failures += 1
-                again = random.uniform(0.5, 1.0) * min(0.2 * 2.0**failures, _LONGEST_PAUSE)  # noqa: S311
-                expected = is_transient(error)
-                log.log(
-                    30 if expected else 40, "warming was not looked at, it is repeated", pause=round(again, 1),
-                    error=f"{type(error).__name__}: {error}", exc_info=None if expected else error,
-                )  # fmt: skip
+                what = "warming was not looked at, it is repeated"
+                again = pause_after(error, failures, expected=is_transient(error), what=what)
             await listener.wait(SLOW_PASS_SECONDS if again is None else min(again, SLOW_PASS_SECONDS))
 
     async def look(self) -> float | None:
@@ -208,13 +199,9 @@ async def _queue(conn: asyncpg.Connection, uid: str, training: str, fingerprint:
     digest = _digest(assistant, image)
     if assistant is None or desired is None or digest is None or not _wanted(assistant, fingerprint):
         return
-    number = await registry.next_number(conn, uid, "next_run")
-    await queue.insert(
+    await insert_run(
         conn,
-        id=names.run_id(assistant.name, uid, number),
-        kind="run",
-        uid=uid,
-        assistant=assistant.name,
+        assistant,
         fingerprint=fingerprint,
         spec={**engine_specification(desired, image), "warm_for": training},
         spec_digest=digest,

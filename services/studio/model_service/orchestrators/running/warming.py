@@ -127,7 +127,10 @@ def _may_be_warmed(training: Training) -> bool:
 
 def _one_each(trainings: Iterable[Training]) -> list[Training]:
     """The first training of each assistant."""
-    return list({training.uid: training for training in reversed(list(trainings))}.values())[::-1]
+    first: dict[str, Training] = {}
+    for training in trainings:
+        first.setdefault(training.uid, training)
+    return list(first.values())
 
 
 def _outlived(situation: Situation) -> list[GiveUp]:
