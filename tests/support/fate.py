@@ -177,8 +177,16 @@ class _Connection(asyncpg.Connection):
         return str(await self._told(query, (), lambda: run(query, timeout=timeout)))
 
     async def _execute(self, query: str, args: tuple[Any, ...], *more: Any, **named: Any) -> Any:
-        run = super()._execute
-        return await self._told(query, args, lambda: run(query, args, *more, **named))
+        return await self._told(query, args, lambda: self._run(query, args, *more, **named))
+
+    async def _run(self, *arguments: Any, **named: Any) -> Any:
+        try:
+            return await super()._execute(*arguments, **named)
+        except AttributeError as error:
+            # What asyncpg says of a connection that was terminated between two messages of a statement.
+            if self.is_closed():
+                raise asyncpg.ConnectionDoesNotExistError("the connection is closed") from error
+            raise
 
     async def _told(self, query: str, args: tuple[Any, ...], do: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         if self.fate is None:
