@@ -1,6 +1,5 @@
 """What a running cluster tells about our processes: memory, and requests to the API server."""
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -79,5 +78,4 @@ def everything(space: Space) -> list[Manifest]:
         "studios,assistants,deployments,statefulsets,jobs,services,configmaps,secrets,serviceaccounts,"
         "rolebindings,persistentvolumeclaims"
     )
-    items: list[Manifest] = json.loads(space.run("get", kinds, "-o", "json"))["items"]
-    return items
+    return space.list(kinds)

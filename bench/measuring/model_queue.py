@@ -1,7 +1,6 @@
 """Five hundred trainings requested at once: whether any is refused, and whether the line is what it is said to be."""
 
 import asyncio
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -62,8 +61,7 @@ def _assistant(name: str, number: int) -> assistants.Manifest:
 
 
 def _all_known(space: Space, names: Sequence[str]) -> bool:
-    reasons = json.loads(space.run("get", "assistants", "-o", "json", timeout=120))["items"]
-    known = [item for item in reasons if _waits_for_request(item)]
+    known = [item for item in space.list("assistants") if _waits_for_request(item)]
     _tell(f"{len(known)} of {len(names)} assistants are known")
     if len(known) < len(names):
         raise NotYet(f"{len(known)} of {len(names)}")

@@ -56,7 +56,7 @@ def close_entry() -> None:
 
 def public_url(kubectl: Kubectl, namespace: str) -> str:
     """Where people find the Studio of a namespace. Raises ClusterError."""
-    studio = kubectl.get("-n", namespace, "studio", STUDIO)
+    studio = kubectl.objects.get("studio", STUDIO, namespace)
     url = (studio or {}).get("status", {}).get("url")
     if not url:
         raise ClusterError(

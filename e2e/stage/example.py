@@ -49,7 +49,7 @@ def wait_ready(kubectl: Kubectl, progress: Progress) -> None:
     """Follow the Assistant's Ready condition, one line for each change of its reason."""
     deadline, said = time.monotonic() + READY_SECONDS, ""
     while True:
-        found = conditions(kubectl.get("-n", NAMESPACE, "assistant", ASSISTANT))
+        found = conditions(kubectl.objects.get("assistant", ASSISTANT, NAMESPACE))
         ready = found.get("Ready", {"status": "Unknown", "reason": "Pending", "message": "not looked at yet"})
         line = f"{ready['reason']}: {ready['message']}"
         if line != said:

@@ -1,11 +1,11 @@
-"""kubectl as a user has it: one binary, one kubeconfig, JSON in and out."""
+"""kubectl as a user has it: one binary, one kubeconfig."""
 
-import json
 import os
 import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from cluster.command import run
 from cluster.errors import ClusterError
 from cluster.paths import Paths
 from cluster.toolchain import Toolchain
+from stage.objects import Objects
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -49,11 +50,10 @@ class Kubectl:
             raise ClusterError(f"kubectl {' '.join(arguments[:4])}: {done.stderr.strip()[-2000:]}")
         return done.stdout
 
-    def get(self, *arguments: str) -> dict[str, Any] | None:
-        """One object as JSON, or None where it does not exist."""
-        output = self.run("get", *arguments, "--ignore-not-found", "-o", "json")
-        found: dict[str, Any] | None = json.loads(output) if output.strip() else None
-        return found
+    @cached_property
+    def objects(self) -> Objects:
+        """What is in the cluster, for those who look often."""
+        return Objects(self.kubeconfig)
 
     def apply(self, manifest: str, *, namespace: str | None = None) -> None:
         """Server-side apply of YAML or JSON text; fields of other managers are taken over.

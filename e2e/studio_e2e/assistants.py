@@ -1,7 +1,6 @@
 """An Assistant and its Studio as a user sees them: conditions, Jobs, slots, and the pods behind the Service."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,7 +116,7 @@ class Assistant:
 
     def serving(self) -> list[Manifest]:
         """The pods behind the ready addresses of its Service."""
-        slices = self.space.run("get", "endpointslices", "-l", f"kubernetes.io/service-name={self.name}", "-o", "json")
+        slices = self.space.list("endpointslices", selector=f"kubernetes.io/service-name={self.name}")
         pods = {pod["metadata"]["name"]: pod for pod in self.space.list("pods")}
         return [pods[name] for name in ready_targets(slices) if name in pods]
 
@@ -130,9 +129,9 @@ class Assistant:
         return True
 
 
-def ready_targets(slices: str) -> list[str]:
-    """Names of the pods behind the ready endpoints in a list of EndpointSlices (JSON text)."""
-    endpoints = [e for item in json.loads(slices)["items"] for e in item.get("endpoints") or []]
+def ready_targets(slices: Sequence[Manifest]) -> list[str]:
+    """Names of the pods behind the ready endpoints of EndpointSlices."""
+    endpoints = [e for item in slices for e in item.get("endpoints") or []]
     return [e["targetRef"]["name"] for e in endpoints if e.get("conditions", {}).get("ready") and "targetRef" in e]
 
 

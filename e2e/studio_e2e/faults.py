@@ -1,6 +1,5 @@
 """Faults as they happen: processes killed with SIGKILL, or standing still."""
 
-import json
 import os
 import signal
 from collections.abc import Iterator, Sequence
@@ -38,7 +37,7 @@ def operator_pods(home: Space) -> list[Manifest]:
     """The pods of the operator's Deployment that are not on their way out."""
     deployment = home.must_get("deployment", OPERATOR)
     selector = ",".join(f"{key}={value}" for key, value in deployment["spec"]["selector"]["matchLabels"].items())
-    pods: list[Manifest] = json.loads(home.run("get", "pods", "-l", selector, "-o", "json"))["items"]
+    pods = home.list("pods", selector=selector)
     return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
 
 

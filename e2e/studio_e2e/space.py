@@ -55,7 +55,7 @@ class Space:
 
     def get(self, kind: str, name: str) -> Manifest | None:
         """One object, or None."""
-        return self.kubectl.get("-n", self.name, kind, name)
+        return self.kubectl.objects.get(kind, name, self.name)
 
     def must_get(self, kind: str, name: str) -> Manifest:
         """One object that is known to exist."""
@@ -63,13 +63,13 @@ class Space:
         assert found is not None, f"{kind} {name} does not exist in {self.name}"
         return found
 
-    def list(self, kinds: str, *, component: str = "", assistant: str = "") -> list[Manifest]:
-        """The objects of some kinds (comma separated), by the component and assistant labels."""
+    def list(
+        self, kinds: str, *, component: str = "", assistant: str = "", selector: str = "", fields: str = ""
+    ) -> list[Manifest]:
+        """The objects of some kinds (comma separated), by component, assistant and other labels, and by fields."""
         wanted = {labels.COMPONENT: component, labels.ASSISTANT: assistant}
-        selector = ",".join(f"{key}={value}" for key, value in wanted.items() if value)
-        output = self.run("get", kinds, *(["-l", selector] if selector else []), "-o", "json")
-        items: list[Manifest] = json.loads(output)["items"]
-        return items
+        chosen = ",".join([*(f"{key}={value}" for key, value in wanted.items() if value), *filter(None, [selector])])
+        return self.kubectl.objects.list(kinds, self.name, labels=chosen, fields=fields)
 
     def delete(self, kind: str, name: str, *options: str) -> None:
         """Delete one object; fine when it is gone already."""
@@ -94,7 +94,7 @@ class Space:
         return eventually(f"a ready pod of {component} in {self.name}", running, within=60)
 
     def _gone(self) -> bool:
-        live = self.kubectl.get("namespace", self.name)
+        live = self.kubectl.objects.get("namespace", self.name)
         if live is None:
             return True
         raise NotYet(json.dumps(live.get("status", {}))[:1500])

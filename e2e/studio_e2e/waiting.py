@@ -16,7 +16,7 @@ class TimedOut(AssertionError):
     """The deadline passed; the message has what was awaited and what was seen last."""
 
 
-def eventually(what: str, probe: Callable[[], T | None], *, within: float, every: float = 1.0) -> T:
+def eventually(what: str, probe: Callable[[], T | None], *, within: float, every: float = 0.3) -> T:
     """Call `probe` until it returns something true, and return that; at first often, then every `every` seconds.
 
     `within` are the seconds allowed in all. Raises TimedOut with the last words of the probe.

@@ -145,8 +145,8 @@ def test_events_carry_the_assistants_id(arrival: Arrival, opening: Space) -> Non
 
 
 def test_transitions_are_kubernetes_events(arrival: Arrival, opening: Space) -> None:
-    listed = opening.run("get", "events", "--field-selector=involvedObject.kind=Assistant", "-o", "json")
-    said = {event["message"].split(":")[0] for event in json.loads(listed)["items"]}
+    listed = opening.list("events", fields="involvedObject.kind=Assistant")
+    said = {event["message"].split(":")[0] for event in listed}
     assert {"Ready", "Trained", "Running"} <= said
 
 

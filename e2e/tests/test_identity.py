@@ -1,6 +1,5 @@
 """Who people are: the realm that the operator keeps, an issuer of a company's own, and what somebody may see."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -62,7 +61,7 @@ def touch(space: Space) -> None:
 
 
 def realm_repairs(space: Space) -> list[str]:
-    events = json.loads(space.run("get", "events", "--field-selector=reason=RealmRepaired", "-o", "json"))["items"]
+    events = space.list("events", fields="reason=RealmRepaired")
     return [event["message"] for event in events if event["involvedObject"]["kind"] == "Studio"]
 
 

@@ -121,7 +121,7 @@ def test_an_ingress_comes_and_goes_with_its_field(studio: Space) -> None:
 
 
 def has_gateway_api(kubectl: Kubectl) -> bool:
-    return kubectl.get("crd", "httproutes.gateway.networking.k8s.io") is not None
+    return kubectl.objects.get("crd", "httproutes.gateway.networking.k8s.io") is not None
 
 
 @pytest.fixture
