@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import yaml
+
 from stage.kubectl import conditions
 from studio.contract import names
 from studio.contract.labels import Component
-from studio_e2e import manifests
+from studio_e2e import content, manifests
 from studio_e2e.space import Space
 from studio_e2e.waiting import NotYet, eventually
 
@@ -127,6 +129,29 @@ class Assistant:
         if live:
             raise NotYet(", ".join(f"{o['kind']} {o['metadata']['name']}" for o in live))
         return True
+
+
+@dataclass(frozen=True)
+class Porter(Assistant):
+    """The assistant that tests share: each may leave it with other words, and the model of them."""
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Its content."""
+        data: dict[str, str] = self.space.must_get("configmap", f"{self.name}-content")["data"]
+        return data
+
+    @property
+    def greeting(self) -> str:
+        """What it answers to a good day."""
+        text: str = yaml.safe_load(self.files["domain.yml"])["responses"]["utter_greet"][0]["text"]
+        return text
+
+    def make_ready(self) -> None:
+        """Have it Ready: as an earlier test left it, or with its first content."""
+        usable = self.space.get("assistant", self.name) is not None and "Stalled" not in self.conditions
+        self.apply_with_content(self.files if usable else content.porter())
+        self.wait_ready()
 
 
 def ready_targets(slices: Sequence[Manifest]) -> list[str]:

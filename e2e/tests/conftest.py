@@ -11,8 +11,8 @@ import pytest
 from cluster.errors import ClusterError
 from cluster.paths import Paths
 from stage.kubectl import Kubectl
-from studio_e2e import assistants, browser, content, diagnosis, entry, manifests
-from studio_e2e.assistants import Assistant
+from studio_e2e import assistants, browser, diagnosis, entry, manifests
+from studio_e2e.assistants import Assistant, Porter
 from studio_e2e.browser import Windows
 from studio_e2e.command_line import Terminal
 from studio_e2e.faults import OPERATOR, OPERATOR_NAMESPACE
@@ -163,18 +163,9 @@ def short_name(request: pytest.FixtureRequest) -> str:
     return str(words[:24]).strip("-")
 
 
-@pytest.fixture(scope="session")
-def _first_porter(shared: Space) -> Manifest:
-    assistants.wait_studio_ready(shared)
-    porter = Assistant(shared, "porter")
-    porter.apply_with_content(content.porter())
-    return porter.wait_ready()
-
-
 @pytest.fixture
-def porter(_first_porter: Manifest, studio: Space) -> Assistant:
-    """A Ready assistant with its first content: whatever an earlier test left, at the price of a swap at most."""
-    porter = Assistant(studio, "porter")
-    porter.apply_with_content(content.porter())
-    porter.wait_ready(fingerprint=_first_porter["status"]["fingerprint"])
+def porter(studio: Space) -> Porter:
+    """A Ready assistant with the words of an earlier test perhaps: another model for each test would take long."""
+    porter = Porter(studio, "porter")
+    porter.make_ready()
     return porter

@@ -4,23 +4,23 @@ import pytest
 
 from studio.contract.labels import Component
 from studio_e2e import chat, content, manifests, model_service
-from studio_e2e.assistants import Assistant
+from studio_e2e.assistants import Assistant, Porter
 from studio_e2e.waiting import eventually
 
 GREETING = "Good day to you."
 
 
-def greets(porter: Assistant) -> list[list[str]]:
+def greets(porter: Porter) -> list[list[str]]:
     return chat.say(porter.space, porter.name, "passer-by", ["good day"])
 
 
-def test_a_half_filled_form_is_finished_on_the_new_model(porter: Assistant) -> None:
-    space, before = porter.space, porter.status
+def test_a_half_filled_form_is_finished_on_the_new_model(porter: Porter) -> None:
+    space, before, greeting = porter.space, porter.status, porter.greeting
     asked = chat.say(space, "porter", "visitor", ["I have an appointment", "Mrs Miller"])
     assert asked == [["Whom do you want to see?"], ["On which floor?"]]
 
     with chat.ringing(space, "porter", "good day") as doorbell:
-        doorbell.wait_for([content.GREETING])
+        doorbell.wait_for([greeting])
         porter.set_content(content.porter(greeting=GREETING, announcement="{visitor} on floor {floor} expects you."))
         after = porter.wait_ready(other_than=before["fingerprint"])["status"]
         doorbell.wait_for([GREETING])
@@ -28,29 +28,30 @@ def test_a_half_filled_form_is_finished_on_the_new_model(porter: Assistant) -> N
 
     assert told == [["Mrs Miller on floor third expects you."]]
     assert doorbell.failed == []
-    assert {tuple(answer) for answer in doorbell.heard} == {(content.GREETING,), (GREETING,)}
+    assert {tuple(answer) for answer in doorbell.heard} == {(greeting,), (GREETING,)}
     assert after["model"]["sha256"] != before["model"]["sha256"]
     assert int(after["model"]["version"]) > int(before["model"]["version"])
     eventually("only one run is left", lambda: len(porter.runs()) == 1, within=60)
 
 
-def test_unreadable_yaml_is_said_and_the_old_model_answers(porter: Assistant) -> None:
-    training = porter.status["training"]["id"]
-    porter.set_content({**content.porter(), "nlu.yml": "nlu: [\n"})
+def test_unreadable_yaml_is_said_and_the_old_model_answers(porter: Porter) -> None:
+    training, files = porter.status["training"]["id"], porter.files
+    porter.set_content({**files, "nlu.yml": "nlu: [\n"})
     said = porter.wait_for("ContentReady", "False", reason="UnreadableContent", saying="nlu.yml", within=20)
     assert "line" in said["message"]
     porter.wait_for("Stalled", reason="UnreadableContent")
     assert porter.conditions["Available"]["status"] == "True"
-    assert greets(porter) == [[content.GREETING]]
+    assert greets(porter) == [[porter.greeting]]
 
-    porter.set_content(content.porter())
+    porter.set_content(files)
     porter.wait_for("Ready", within=30)
     assert "Stalled" not in porter.conditions
     assert porter.status["training"]["id"] == training
 
 
-def test_a_component_that_the_engine_lacks_is_said_in_its_own_words(porter: Assistant) -> None:
-    porter.set_content(content.with_component(content.porter(), "SpacyNLP"))
+def test_a_component_that_the_engine_lacks_is_said_in_its_own_words(porter: Porter) -> None:
+    files = porter.files
+    porter.set_content(content.with_component(files, "SpacyNLP"))
     said = porter.wait_for("Trained", "False", reason="InvalidContent", within=120)
     assert "SpacyNLP" in said["message"]
     assert "spacy" in said["message"]
@@ -58,10 +59,10 @@ def test_a_component_that_the_engine_lacks_is_said_in_its_own_words(porter: Assi
     porter.wait_for("Stalled", reason="InvalidContent")
     found = porter.conditions
     assert (found["Available"]["status"], found["Ready"]["status"]) == ("True", "False")
-    assert greets(porter) == [[content.GREETING]]
+    assert greets(porter) == [[porter.greeting]]
     assert "Component 'SpacyNLP' requires" in model_service.training_log(porter.space, porter.status["training"]["id"])
 
-    porter.set_content(content.porter())
+    porter.set_content(files)
     porter.wait_for("Ready", within=60)
     assert "Stalled" not in porter.conditions
 

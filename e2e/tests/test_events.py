@@ -12,9 +12,9 @@ import pytest
 
 from studio.contract import names
 from studio.contract.labels import Component
-from studio_e2e import api, assistants, chat, content, faults, topics
+from studio_e2e import api, assistants, chat, faults, topics
 from studio_e2e.api import Api
-from studio_e2e.assistants import Assistant
+from studio_e2e.assistants import Assistant, Porter
 from studio_e2e.keycloak import Keycloak, Login
 from studio_e2e.space import Space
 from studio_e2e.waiting import NotYet, eventually
@@ -52,7 +52,7 @@ def ids(store: Api) -> set[int]:
     return {item["id"] for item in store.get("/conversations", limit=200)["items"]}
 
 
-def test_a_conversation_is_stored_in_order_with_what_was_understood_and_done(porter: Assistant, store: Api) -> None:
+def test_a_conversation_is_stored_in_order_with_what_was_understood_and_done(porter: Porter, store: Api) -> None:
     told = ["good day", "I have an appointment", "Mrs Miller", "three"]
     heard = chat.say(porter.space, porter.name, "evening-visitor", told)
     found = stored(store, porter, "evening-visitor", messages=len(told))
@@ -77,7 +77,7 @@ def test_a_conversation_is_stored_in_order_with_what_was_understood_and_done(por
     store.wait_lag()
 
 
-def test_an_ingestion_that_is_killed_loses_and_doubles_nothing(porter: Assistant, store: Api) -> None:
+def test_an_ingestion_that_is_killed_loses_and_doubles_nothing(porter: Porter, store: Api) -> None:
     told = [f"good day {number}" for number in range(60)]
     with ThreadPoolExecutor(1) as pool:
         chatting = pool.submit(chat.say, porter.space, porter.name, "evening-crowd", told)
@@ -88,11 +88,11 @@ def test_an_ingestion_that_is_killed_loses_and_doubles_nothing(porter: Assistant
     found = stored(store, porter, "evening-crowd", messages=len(told))
     store.wait_lag()
     assert said_by("user", found) == told
-    assert said_by("bot", found) == [content.GREETING] * len(told)
+    assert said_by("bot", found) == [porter.greeting] * len(told)
     assert found == store.conversation("evening-crowd", porter.name)
 
 
-def test_what_was_said_while_kafka_was_away_is_filled_in_from_the_trackers(porter: Assistant, store: Api) -> None:
+def test_what_was_said_while_kafka_was_away_is_filled_in_from_the_trackers(porter: Porter, store: Api) -> None:
     space, during = porter.space, [f"good day {number}" for number in range(5)]
     chat.say(space, porter.name, "patient-caller", ["hello porter"])
     stored(store, porter, "patient-caller", messages=1)
@@ -100,7 +100,7 @@ def test_what_was_said_while_kafka_was_away_is_filled_in_from_the_trackers(porte
         scale_broker(space, 0)
         began = time.monotonic()
         answers = chat.say(space, porter.name, "patient-caller", during)
-        assert answers == [[content.GREETING]] * len(during)
+        assert answers == [[porter.greeting]] * len(during)
         assert time.monotonic() - began < PROMPT_SECONDS * len(during)
         (engine,) = porter.serving()
         faults.sigkill(space, engine)
@@ -116,7 +116,7 @@ def test_what_was_said_while_kafka_was_away_is_filled_in_from_the_trackers(porte
     found = stored(store, porter, "patient-caller", messages=len(during) + 2)
     everything = ["hello porter", *during, "hello porter again"]
     assert said_by("user", found) == everything
-    assert said_by("bot", found) == [content.GREETING] * len(everything)
+    assert said_by("bot", found) == [porter.greeting] * len(everything)
     topics.fill_back(space)
     assert store.conversation("patient-caller", porter.name) == found
 
@@ -134,7 +134,7 @@ def partner(studio: Space) -> Iterator[str]:
     topics.drop(studio, PARTNER)
 
 
-def test_records_of_others_are_conversations_or_dead_letters(porter: Assistant, store: Api, partner: str) -> None:
+def test_records_of_others_are_conversations_or_dead_letters(porter: Porter, store: Api, partner: str) -> None:
     space = porter.space
     for topic in (TOPIC, partner):
         topics.produce(space, topic, [f"not JSON at all, in {topic}", *phone_call(f"caller of {topic}")])

@@ -10,8 +10,8 @@ import yaml
 from cluster.errors import ClusterError
 from stage import chart
 from stage.kubectl import Kubectl, conditions
-from studio_e2e import assistants, chat, content, installation
-from studio_e2e.assistants import Assistant
+from studio_e2e import assistants, chat, installation
+from studio_e2e.assistants import Porter
 from studio_e2e.faults import OPERATOR, OPERATOR_NAMESPACE
 from studio_e2e.helm import RELEASE, Helm
 from studio_e2e.space import Space
@@ -108,7 +108,7 @@ def test_a_value_that_cannot_be_used_is_named(helm: Helm, value: str, field: str
 
 
 @pytest.fixture
-def release(helm: Helm, kubectl: Kubectl, porter: Assistant) -> Iterator[dict[str, str]]:
+def release(helm: Helm, kubectl: Kubectl, porter: Porter) -> Iterator[dict[str, str]]:
     """Room for a release in the place of the suite's operator; gives the images of that."""
     refs = installation.images(kubectl)
     yield refs
@@ -122,7 +122,7 @@ def release(helm: Helm, kubectl: Kubectl, porter: Assistant) -> Iterator[dict[st
 
 @pytest.mark.alone
 def test_a_release_comes_changes_goes_and_comes_again(
-    helm: Helm, kubectl: Kubectl, porter: Assistant, release: dict[str, str]
+    helm: Helm, kubectl: Kubectl, porter: Porter, release: dict[str, str]
 ) -> None:
     home, studio = Space(kubectl, OPERATOR_NAMESPACE), porter.space
     before = porter.live()
@@ -139,7 +139,7 @@ def test_a_release_comes_changes_goes_and_comes_again(
     assert home.get("deployment", OPERATOR) is None
     # The definitions stayed, everything that is made of them, and whoever answers.
     assert porter.live()["metadata"]["uid"] == before["metadata"]["uid"]
-    assert chat.say(studio, porter.name, "orphan", ["good day"]) == [[content.GREETING]]
+    assert chat.say(studio, porter.name, "orphan", ["good day"]) == [[porter.greeting]]
     assistants.set_training_consumers(studio, 2)
 
     helm.install(release)

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from studio_e2e import accounts, broker, content, entry, manifests, web_client
-from studio_e2e.assistants import Assistant
+from studio_e2e.assistants import Assistant, Porter
 from studio_e2e.browser import Window, Windows
 from studio_e2e.command_line import Terminal
 from studio_e2e.space import Space
@@ -193,7 +193,7 @@ def test_a_viewer_is_shown_and_allowed_what_viewers_may(porter: Assistant, origi
     assert window.status_of("GET", "/api/v1/conversations") == 403
 
 
-def test_other_sites_talk_to_an_assistant_if_they_are_allowed_to(porter: Assistant, origin: str) -> None:
+def test_other_sites_talk_to_an_assistant_if_they_are_allowed_to(porter: Porter, origin: str) -> None:
     channels = {"cors": {"allowedOrigins": [SHOP]}}
     porter.apply(manifests.from_config_map(f"{porter.name}-content"), channels=channels)
     url = f"{origin}/talk/{porter.name}/webhooks/rest/webhook"
@@ -203,7 +203,7 @@ def test_other_sites_talk_to_an_assistant_if_they_are_allowed_to(porter: Assista
         if status != 200:
             raise NotYet(f"{status}: {answer}")
         assert headers["Access-Control-Allow-Origin"] == SHOP
-        assert [part["text"] for part in json.loads(answer)] == [content.GREETING]
+        assert [part["text"] for part in json.loads(answer)] == [porter.greeting]
         return True
 
     eventually(f"{SHOP} may talk to {porter.name}", allowed, within=ALLOWED_WITHIN)

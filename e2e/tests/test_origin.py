@@ -14,8 +14,8 @@ from cluster.command import run
 from cluster.errors import ClusterError
 from stage.kubectl import Kubectl, conditions
 from studio.contract.labels import Component
-from studio_e2e import assistants, chat, content, faults, manifests, socketio
-from studio_e2e.assistants import Assistant, summary
+from studio_e2e import assistants, chat, faults, manifests, socketio
+from studio_e2e.assistants import Porter, summary
 from studio_e2e.space import Space
 from studio_e2e.waiting import NotYet, eventually
 
@@ -36,7 +36,7 @@ HTTPROUTES = "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml"
 
 
 @pytest.fixture
-def talkative(porter: Assistant) -> Iterator[Assistant]:
+def talkative(porter: Porter) -> Iterator[Porter]:
     """The porter with Socket.IO, for the pages of a shop."""
     name = f"{porter.name}-channels"
     porter.space.apply(manifests.secret(name, {"credentials.yml": CREDENTIALS}))
@@ -48,7 +48,7 @@ def talkative(porter: Assistant) -> Iterator[Assistant]:
     porter.space.delete("secret", name)
 
 
-def test_assistants_are_talked_to_by_rest_and_web_sockets(talkative: Assistant, origin: str) -> None:
+def test_assistants_are_talked_to_by_rest_and_web_sockets(talkative: Porter, origin: str) -> None:
     talk = f"{origin}/talk/{talkative.name}"
     socket, rest = f"{talk}/socket.io/", f"{talk}/webhooks/rest/webhook"
 
@@ -59,9 +59,9 @@ def test_assistants_are_talked_to_by_rest_and_web_sockets(talkative: Assistant, 
             raise NotYet(repr(error)) from error
 
     said = eventually("the porter answers on a WebSocket", answers, within=ALLOWED_WITHIN)
-    assert said == [content.GREETING, "Whom do you want to see?"]
+    assert said == [talkative.greeting, "Whom do you want to see?"]
     # A program is no page: it says no origin.
-    assert socketio.converse(socket, ["hello porter"]) == [content.GREETING]
+    assert socketio.converse(socket, ["hello porter"]) == [talkative.greeting]
     with pytest.raises(socketio.Refused) as refusal:
         socketio.converse(socket, ["good day"], site=ELSEWHERE)
     assert refusal.value.status == 403
@@ -69,7 +69,7 @@ def test_assistants_are_talked_to_by_rest_and_web_sockets(talkative: Assistant, 
     greeting = {"sender": "customer", "message": "good day"}
     allowed = ask("POST", rest, greeting, site=SHOP)
     assert (allowed.status, allowed.allows) == (200, SHOP)
-    assert [part["text"] for part in allowed.body] == [content.GREETING]
+    assert [part["text"] for part in allowed.body] == [talkative.greeting]
     refused = ask("POST", rest, greeting, site=ELSEWHERE)
     assert (refused.status, refused.allows) == (403, None)
     preflight = ask("OPTIONS", rest, site=SHOP)
@@ -90,7 +90,7 @@ def test_assistants_are_talked_to_by_rest_and_web_sockets(talkative: Assistant, 
         "/api/internal/v1/assistants/porter/content",
     ],
 )
-def test_what_is_nobodys_business_is_not_routed(porter: Assistant, origin: str, path: str) -> None:
+def test_what_is_nobodys_business_is_not_routed(porter: Porter, origin: str, path: str) -> None:
     for method in ("GET", "POST"):
         assert ask(method, origin + path).status == 404
 
@@ -174,12 +174,12 @@ def wait_ready_reason(space: Space, reason: str) -> str:
     return eventually(f"the Studio is not Ready: {reason}", says, within=60, every=0.5)
 
 
-def test_a_part_that_hangs_is_said_and_conversations_go_on(porter: Assistant, origin: str) -> None:
+def test_a_part_that_hangs_is_said_and_conversations_go_on(porter: Porter, origin: str) -> None:
     space = porter.space
     with faults.held(space.pod_of(Component.BACKEND)):
         said = porter.wait_for("StudioReady", "False", saying="BackendReady")
         assert porter.conditions["Available"]["status"] == "True", said
-        assert chat.say(space, porter.name, "unimpressed", ["good day"]) == [[content.GREETING]]
+        assert chat.say(space, porter.name, "unimpressed", ["good day"]) == [[porter.greeting]]
         away = ask("GET", f"{origin}/api/v1/config")
         assert away.status == 503
     porter.wait_for("StudioReady")

@@ -9,7 +9,7 @@ import pytest
 
 from studio.contract.labels import Component
 from studio_e2e import assistants, chat, content, faults, survival
-from studio_e2e.assistants import Assistant
+from studio_e2e.assistants import Assistant, Porter
 from studio_e2e.waiting import NotYet, eventually
 
 Manifest = dict[str, Any]
@@ -81,7 +81,7 @@ def test_one_model_one_run_and_nothing_left_over(porter: Assistant, fault: Calla
     assistants.wait_studio_ready(porter.space)
 
 
-def test_an_evicted_engine_is_replaced(porter: Assistant) -> None:
+def test_an_evicted_engine_is_replaced(porter: Porter) -> None:
     (engine,) = porter.serving()
     name = engine["metadata"]["name"]
     eviction = {
@@ -100,4 +100,4 @@ def test_an_evicted_engine_is_replaced(porter: Assistant) -> None:
 
     eventually("another engine serves", another, within=120)
     survival.check_whole_and_single(porter, porter.wait_ready()["status"])
-    assert chat.say(porter.space, porter.name, "evicted", ["good day"]) == [[content.GREETING]]
+    assert chat.say(porter.space, porter.name, "evicted", ["good day"]) == [[porter.greeting]]
