@@ -56,6 +56,22 @@ async def test_the_first_run(studio: World, kube: FakeKube, reconciler: Reconcil
     assert observed["serving"]["model_sha256"] == model(1).sha256
 
 
+async def test_what_another_process_looks_at_is_looked_at_again_soon(
+    studio: World, kube: FakeKube, reconciler: Reconciler
+) -> None:
+    """It may have looked before what we were told of happened."""
+    await put(studio)
+    async with studio.made.pool.acquire() as another:
+        await another.execute("select pg_advisory_lock(hashtextextended($1, 2))", UID)
+        again = await reconciler.reconcile(UID)
+        await another.execute("select pg_advisory_unlock(hashtextextended($1, 2))", UID)
+    assert again is not None
+    assert again <= 1
+    assert service(kube) is None
+    assert await reconciler.reconcile(UID) is None
+    assert served(kube) == "none"
+
+
 async def test_a_pass_without_news_writes_nothing(studio: World, kube: FakeKube, reconciler: Reconciler) -> None:
     await put(studio)
     await add_model(studio, 1)

@@ -42,6 +42,8 @@ log = structlog.get_logger(__name__)
 
 # More than a swap takes (start; flip; stop): whoever needs more is looked at again in the next pass.
 ROUNDS = 4
+# Whoever has the assistant now may have looked before what we were told of happened.
+BUSY_SECONDS = 1.0
 KEEP_RUNS = 20
 UNUSED = "nobody has used it for spec.running.idleMinutes"
 
@@ -82,13 +84,13 @@ class Reconciler:
         self._conversations = conversations
 
     async def reconcile(self, uid: str) -> float | None:
-        """One pass; a no-op while another process has one. Gives the seconds after which to look again by the clock.
+        """One pass, none while another process has one. Gives the seconds after which to look again by the clock.
 
         Raises KubeError, front.Overtaken, database errors.
         """
         async with self._exclusive(uid) as conn:
             if conn is None:
-                return None
+                return BUSY_SECONDS
             assistant = await registry.assistant(conn, uid)
             if assistant is None or assistant.removed_at is not None:
                 return None
