@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from stage.kubectl import REPOSITORY, Kubectl
+from studio_e2e import faults
 from studio_e2e.faults import OPERATOR, OPERATOR_NAMESPACE
 from studio_e2e.space import Space
+from studio_e2e.waiting import NotYet, eventually
 
 Manifest = dict[str, Any]
 BUILD = REPOSITORY / "build"
 OVERLAYS = REPOSITORY / "manifests" / "overlays"
 CLUSTER_WIDE, NAMESPACED = OVERLAYS / "cluster-wide", OVERLAYS / "namespaced"
 READY_SECONDS = 90
+# A lease that nobody gave back runs out.
+LEADS_WITHIN = 30.0
 # What all installations of a cluster share; with the definitions all custom resources would go.
 SHARED_KINDS = ("CustomResourceDefinition", "ClusterRole", "Namespace")
 
@@ -71,10 +75,20 @@ def set_aside(kubectl: Kubectl) -> Iterator[dict[str, str]]:
 
 
 def restore(kubectl: Kubectl, refs: Mapping[str, str]) -> None:
-    """The operator of the suite, as `stage` installs it."""
+    """The operator of the suite, as `stage` installs it; returns when it leads, and works."""
+    home = Space(kubectl, OPERATOR_NAMESPACE)
     with kustomization(CLUSTER_WIDE, refs) as folder:
         install(kubectl, folder)
-    wait_ready(Space(kubectl, OPERATOR_NAMESPACE))
+    wait_ready(home)
+
+    def leads() -> bool:
+        pods = {pod["metadata"]["name"] for pod in faults.operator_pods(home)}
+        holder = home.must_get("lease", OPERATOR)["spec"].get("holderIdentity")
+        if holder not in pods:
+            raise NotYet(f"{holder or 'nobody'} leads")
+        return True
+
+    eventually("the operator leads", leads, within=LEADS_WITHIN)
 
 
 def _image(name: str, ref: str) -> Manifest:

@@ -23,10 +23,14 @@ Manifest = dict[str, Any]
 
 # The longest scenario is a first apply with a killed operator on two busy cores.
 SECONDS_PER_TEST = 420
-# Two processes share the files of tests: the longest come first, so that both are done at about the same time.
-LONGEST = (
+# Two processes share the files of tests: the longest come first, so that both are done at about the same time. What has
+# the cluster alone comes early, while the unit tests that `make test` runs beside us can take the cores that it leaves.
+ORDER = (
     "test_survival",
     "test_journey",
+    "test_control_plane",
+    "test_install_helm",
+    "test_install_namespaced",
     "test_warming",
     "test_first_chat",
     "test_change",
@@ -39,8 +43,7 @@ _WINDOWS = pytest.StashKey[Windows]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    alone = {item.path for item in items if item.get_closest_marker("alone")}
-    items.sort(key=lambda item: (item.path in alone, item.path.stem not in LONGEST, _rank(item)))
+    items.sort(key=_rank)
     for item in items:
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(SECONDS_PER_TEST))
@@ -154,7 +157,7 @@ def assistant(studio: Space, request: pytest.FixtureRequest) -> Iterator[Assista
 
 
 def _rank(item: pytest.Item) -> int:
-    return LONGEST.index(item.path.stem) if item.path.stem in LONGEST else 0
+    return ORDER.index(item.path.stem) if item.path.stem in ORDER else len(ORDER)
 
 
 def short_name(request: pytest.FixtureRequest) -> str:
