@@ -116,7 +116,7 @@ def diet(greeting: str) -> dict[str, str]:
     return {**content.porter(greeting=greeting), "config.yml": _DIET}
 
 
-def firsts(kubectl: Kubectl, *, rounds: int = 12) -> Firsts:
+def firsts(kubectl: Kubectl, *, rounds: int = 8) -> Firsts:
     """Train new content, with a warm engine and without one, in turn."""
     found = Firsts()
     with model_stage.namespace(kubectl, "warm") as space:
@@ -152,7 +152,7 @@ def of_tensorflow(kubectl: Kubectl, *, rounds: int = 3) -> Compared:
     return found
 
 
-def new_assistants(kubectl: Kubectl, *, rounds: int = 5) -> Compared:
+def new_assistants(kubectl: Kubectl, *, rounds: int = 4) -> Compared:
     """Assistants from applied to Ready, and bare trainings of the same content under the same limits, in turn."""
     found = Compared()
     with model_stage.namespace(kubectl, "new") as space:
