@@ -9,14 +9,24 @@ from threading import Thread
 
 from studio.contract.labels import Component
 from studio_e2e.space import Space
-from studio_e2e.waiting import eventually
+from studio_e2e.waiting import NotYet, eventually
 
+# A node hears of a change of a Service some moments after the API server: whoever cannot connect yet tries again.
 _SAY = """\
-import json, sys, urllib.request as u
+import json, sys, time, urllib.error, urllib.request as u
 url, sender, messages = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+patience = time.time() + 5
+def ask(request):
+    while True:
+        try:
+            return u.urlopen(request, timeout=30)
+        except urllib.error.URLError as error:
+            if not isinstance(error.reason, ConnectionRefusedError) or time.time() > patience:
+                raise
+            time.sleep(0.1)
 for message in messages:
     body = json.dumps({"sender": sender, "message": message}).encode()
-    with u.urlopen(u.Request(url, body, {"content-type": "application/json"}), timeout=30) as answer:
+    with ask(u.Request(url, body, {"content-type": "application/json"})) as answer:
         print(json.dumps([part.get("text") for part in json.load(answer)]))
 """
 # Bounded twice: by the seconds given, and by the end of standard input when the test is over.
@@ -46,6 +56,18 @@ def say(space: Space, assistant: str, sender: str, messages: Sequence[str]) -> l
     pod = space.pod_of(Component.RUNNING_ORCHESTRATOR)["metadata"]["name"]
     output = space.execute(pod, "python3", "-c", _SAY, url(assistant), sender, json.dumps(list(messages)))
     return [json.loads(line) for line in output.splitlines() if line.startswith("[")]
+
+
+def wait_says(space: Space, assistant: str, sender: str, message: str, answer: str, *, within: float = 10) -> None:
+    """Until the answer to a message is this one: after a swap the old engine is heard for some moments more."""
+
+    def says() -> bool:
+        (heard,) = say(space, assistant, sender, [message])
+        if heard != [answer]:
+            raise NotYet(f"it says {heard}")
+        return True
+
+    eventually(f"{assistant} says {answer!r}", says, within=within)
 
 
 @dataclass

@@ -113,7 +113,7 @@ def test_an_api_server_that_does_not_answer_is_outlived(kubectl: Kubectl, porter
     # The old one served until the new one did, and nobody has said anything else.
     now = conditions(porter.live())
     assert now["Available"]["lastTransitionTime"] == was["Available"]["lastTransitionTime"]
-    assert chat.say(porter.space, porter.name, "patient", ["good day"]) == [[greeting]]
+    chat.wait_says(porter.space, porter.name, "patient", "good day", greeting)
 
 
 @pytest.mark.timeout(180)

@@ -77,7 +77,7 @@ def test_one_model_one_run_and_nothing_left_over(porter: Assistant, fault: Calla
     after = porter.wait_ready(other_than=before["fingerprint"], within=SURVIVED_WITHIN)["status"]
     assert after["run"]["id"] != before["run"]["id"]
     survival.check_whole_and_single(porter, after)
-    assert chat.say(porter.space, porter.name, "survivor", ["good day"]) == [[greeting]]
+    chat.wait_says(porter.space, porter.name, "survivor", "good day", greeting)
     assistants.wait_studio_ready(porter.space)
 
 

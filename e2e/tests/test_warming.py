@@ -53,7 +53,7 @@ def test_without_its_warm_engine_a_model_starts_as_ever(porter: Assistant) -> No
     eventually("its pod is there", lambda: porter.space.run("get", "pods", *pods, "-o", "name"), within=30)
     porter.space.run("delete", "pods", *pods, "--grace-period=0", "--force")
     after = porter.wait_ready(other_than=before["fingerprint"])["status"]
-    assert chat.say(porter.space, porter.name, "cold", ["good day"]) == [[greeting]]
+    chat.wait_says(porter.space, porter.name, "cold", "good day", greeting)
     # The model may have come before the loss was seen: then the same run goes on with another attempt.
     (serving,) = [job for job in porter.runs() if job["metadata"]["labels"][labels.RUN] == after["run"]["id"]]
     assert WARM not in serving["metadata"]["annotations"]
