@@ -13,15 +13,16 @@ from studio_e2e.waiting import NotYet, eventually
 
 # A node hears of a change of a Service some moments after the API server: whoever cannot connect yet tries again.
 _SAY = """\
-import json, sys, time, urllib.error, urllib.request as u
+import errno, json, sys, time, urllib.error, urllib.request as u
 url, sender, messages = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+nobody_there = (errno.ECONNREFUSED, errno.ENETUNREACH, errno.EHOSTUNREACH)
 patience = time.time() + 5
 def ask(request):
     while True:
         try:
             return u.urlopen(request, timeout=30)
         except urllib.error.URLError as error:
-            if not isinstance(error.reason, ConnectionRefusedError) or time.time() > patience:
+            if getattr(error.reason, "errno", 0) not in nobody_there or time.time() > patience:
                 raise
             time.sleep(0.1)
 for message in messages:
