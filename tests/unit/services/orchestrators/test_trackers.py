@@ -44,6 +44,14 @@ async def run(database: DatabaseSettings, *statements: str) -> None:
         await conn.close()
 
 
+async def test_many_come_and_go_at_once(settings: TrackerSettings) -> None:
+    """What each may do in the database is one row of the server's catalogue for all of them."""
+    trackers = Trackers(settings)
+    uids = [f"{ONE[:-2]}{number:02}" for number in range(10, 22)]
+    await asyncio.gather(*(trackers.ensure(uid) for uid in uids))
+    await asyncio.gather(*(trackers.drop(uid) for uid in uids))
+
+
 async def test_made_used_and_dropped(settings: TrackerSettings, tmp_path: Path) -> None:
     trackers = Trackers(settings)
     stores = await asyncio.gather(*(trackers.ensure(uid) for uid in (ONE, ONE, TWO, ONE)))

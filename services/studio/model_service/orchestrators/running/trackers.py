@@ -48,7 +48,7 @@ class Trackers:
         conn = await self._connect()
         try:
             async with conn.transaction():
-                await self._lock(conn, uid)
+                await self._lock(conn)
                 exists = await conn.fetchval("select true from pg_roles where rolname = $1", store.username)
                 password = literal(verifier(store.password))
                 await conn.execute(f"{'alter' if exists else 'create'} role {role} login password {password}")
@@ -85,7 +85,7 @@ class Trackers:
         conn = await self._connect()
         try:
             async with conn.transaction():
-                await self._lock(conn, uid)
+                await self._lock(conn)
                 await conn.execute(f"drop schema if exists {schema} cascade")
                 if await conn.fetchval("select true from pg_roles where rolname = $1", store.username):
                     await conn.execute(f"revoke connect on database {identifier(store.database)} from {role}")
@@ -98,8 +98,10 @@ class Trackers:
         return await pool.connect(self._settings.database, application_name=APPLICATION)
 
     @staticmethod
-    async def _lock(conn: asyncpg.Connection, uid: str) -> None:
-        await conn.execute("select pg_advisory_xact_lock(hashtextextended($1, 1))", uid)
+    async def _lock(conn: asyncpg.Connection) -> None:
+        # One for all assistants: who may connect is one row of the server's catalogue, and of two that change it at
+        # once the later one fails ("tuple concurrently updated").
+        await conn.execute("select pg_advisory_xact_lock(hashtextextended('trackers', 1))")
 
     def _ca(self) -> str | None:
         """Engines are in other pods: they get the text of the file."""
