@@ -204,7 +204,7 @@ def survive(kubectl: Kubectl, undisturbed: list[str], moments: list[float]) -> S
                 faults.kill_operator(Space(space.kubectl, faults.OPERATOR_NAMESPACE))
             return not left and _is_ready(hall)
 
-        eventually("Ready in spite of the kills", ready, within=2 * ARRIVES_WITHIN, every=0.3)
+        eventually("Ready in spite of the kills", ready, within=2 * ARRIVES_WITHIN)
         seconds = time.monotonic() - start
         return Survival(sorted(moments), seconds, _differences(space, undisturbed))
 

@@ -74,13 +74,14 @@ class Objects:
         found: dict[str, Resource] = {}
         for root in ("/api", "/apis"):
             for group in (self._ask(root, accept=_DISCOVERY) or {}).get("items", []):
-                at = "/".join(part for part in (root, group["metadata"].get("name")) if part)
+                group_name = group["metadata"].get("name", "")
+                at = f"{root}/{group_name}".rstrip("/")
                 for version in group["versions"]:
                     for resource in version["resources"]:
                         plural, namespaced = resource["resource"], resource["scope"] == "Namespaced"
-                        names = {plural, resource.get("singularResource", ""), *resource.get("shortNames", ())}
+                        names = (plural, resource.get("singularResource", plural), *resource.get("shortNames", ()))
                         where = Resource(f"{at}/{version['version']}", plural, namespaced)
-                        for name in (*names, f"{plural}.{group['metadata'].get('name', '')}"):
+                        for name in (*names, f"{plural}.{group_name}"):
                             found.setdefault(name, where)
         return found
 

@@ -61,15 +61,14 @@ class Assistant:
         wanted = f"assistant {self.name}: {kind}={status} {reason} {saying}".rstrip()
         return eventually(wanted, holds, within=within, every=0.5)
 
-    def wait_ready(self, *, other_than: str = "", fingerprint: str = "", within: float = READY_WITHIN) -> Manifest:
-        """The resource, once Ready for its generation, for this fingerprint, or for another than `other_than`."""
+    def wait_ready(self, *, other_than: str = "", within: float = READY_WITHIN) -> Manifest:
+        """The resource, once Ready for its generation, with another fingerprint than `other_than`."""
 
         def ready() -> Manifest:
             live = self.live()
             status, found = live.get("status", {}), conditions(live)
             current = status.get("observedGeneration") == live["metadata"]["generation"]
-            content = status.get("fingerprint")
-            as_wanted = content != other_than and fingerprint in ("", content)
+            as_wanted = status.get("fingerprint") != other_than
             if current and as_wanted and found.get("Ready", {}).get("status") == "True":
                 return live
             raise NotYet(summary(live))
@@ -149,8 +148,9 @@ class Porter(Assistant):
 
     def make_ready(self) -> None:
         """Have it Ready: as an earlier test left it, or with its first content."""
-        usable = self.space.get("assistant", self.name) is not None and "Stalled" not in self.conditions
-        self.apply_with_content(self.files if usable else content.porter())
+        if self.space.get("assistant", self.name) is None or "Stalled" in self.conditions:
+            self.set_content(content.porter())
+        self.apply(manifests.from_config_map(f"{self.name}-content"))
         self.wait_ready()
 
 

@@ -88,7 +88,7 @@ class Doorbell:
 
     def wait_for(self, answer: list[str], *, within: float = 30) -> None:
         """Until the newest answer is this one."""
-        eventually(f"the doorbell hears {answer}", lambda: self.heard[-1:] == [answer], within=within, every=0.3)
+        eventually(f"the doorbell hears {answer}", lambda: self.heard[-1:] == [answer], within=within)
 
 
 @contextmanager

@@ -33,6 +33,11 @@ def kill_operator(home: Space) -> None:
         sigkill(home, pod)
 
 
+def leader(home: Space) -> str:
+    """The pod of the operator that leads; empty if the lease was given back."""
+    return str(home.must_get("lease", OPERATOR)["spec"].get("holderIdentity", ""))
+
+
 def operator_pods(home: Space) -> list[Manifest]:
     """The pods of the operator's Deployment that are not on their way out."""
     deployment = home.must_get("deployment", OPERATOR)

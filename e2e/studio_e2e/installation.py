@@ -83,9 +83,8 @@ def restore(kubectl: Kubectl, refs: Mapping[str, str]) -> None:
 
     def leads() -> bool:
         pods = {pod["metadata"]["name"] for pod in faults.operator_pods(home)}
-        holder = home.must_get("lease", OPERATOR)["spec"].get("holderIdentity")
-        if holder not in pods:
-            raise NotYet(f"{holder or 'nobody'} leads")
+        if (leader := faults.leader(home)) not in pods:
+            raise NotYet(f"{leader or 'nobody'} leads")
         return True
 
     eventually("the operator leads", leads, within=LEADS_WITHIN)

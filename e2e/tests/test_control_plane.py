@@ -54,10 +54,6 @@ def ready_operators(home: Space, count: int) -> list[Manifest] | None:
     return pods if len(pods) == count and all(is_ready(pod) for pod in pods) else None
 
 
-def leader(home: Space) -> str:
-    return str(home.must_get("lease", OPERATOR)["spec"]["holderIdentity"])
-
-
 def wait_consumers(studio: Space, count: int, *, within: float) -> Manifest:
     """The Deployment of the training consumers, once it has this number of replicas."""
 
@@ -67,13 +63,13 @@ def wait_consumers(studio: Space, count: int, *, within: float) -> Manifest:
             raise NotYet(f"{live['spec']['replicas']} replicas")
         return live
 
-    return eventually(f"{count} training consumers", equal, within=within, every=0.3)
+    return eventually(f"{count} training consumers", equal, within=within)
 
 
 def test_another_replica_takes_over_from_a_leader_that_fell_silent(
     home: Space, replicas: list[Manifest], consumers: Space
 ) -> None:
-    first = next(pod for pod in replicas if pod["metadata"]["name"] == leader(home))
+    first = next(pod for pod in replicas if pod["metadata"]["name"] == faults.leader(home))
     before = consumers.must_get("deployment", CONSUMERS)["metadata"]["generation"]
     assistants.set_training_consumers(consumers, 2)
     after = wait_consumers(consumers, 2, within=10)["metadata"]["generation"]
@@ -82,7 +78,7 @@ def test_another_replica_takes_over_from_a_leader_that_fell_silent(
     with faults.held(first):
         home.run("delete", "pod", first["metadata"]["name"], "--grace-period=0", "--force")
         others = ("", first["metadata"]["name"])
-        eventually("another one leads", lambda: leader(home) not in others, within=LEASE_SECONDS + 10, every=0.5)
+        eventually("another one leads", lambda: faults.leader(home) not in others, within=LEASE_SECONDS + 10, every=0.5)
     assistants.set_training_consumers(consumers, 1)
     last = wait_consumers(consumers, 1, within=20)["metadata"]["generation"]
     # Two were running all the time, and each change was written once.

@@ -174,7 +174,7 @@ def stored(store: Api, assistant: Assistant, sender: str, *, messages: int = 0, 
             raise NotYet(f"{found['user_messages']} messages: {said}")
         return found
 
-    return eventually(f"what {sender} said is stored", complete, within=api.STORED_WITHIN, every=0.3)
+    return eventually(f"what {sender} said is stored", complete, within=api.STORED_WITHIN)
 
 
 def said_by(who: str, conversation: Json) -> list[str]:
@@ -203,7 +203,7 @@ def paused(space: Space) -> Iterator[None]:
         return any(c["type"] == "Paused" and c["status"] == "True" for c in found)
 
     try:
-        eventually("the Studio is paused", seen, within=30, every=0.3)
+        eventually("the Studio is paused", seen, within=30)
         yield
     finally:
         # What was scaled to nothing is repaired from here on.
@@ -235,7 +235,7 @@ def wait_topics(space: Space, more: str) -> None:
         env = {variable["name"]: variable.get("value", "") for variable in container["env"]}
         return bool(env.get("INGESTION_TOPICS", "") == more)
 
-    eventually(f"ingestion is told of {more or 'no further topic'}", told, within=30, every=0.3)
+    eventually(f"ingestion is told of {more or 'no further topic'}", told, within=30)
     assistants.wait_studio_ready(space, within=ROLLED_OUT_WITHIN)
     eventually(
         "the pods before are gone",

@@ -54,9 +54,9 @@ def remove(kubectl: Kubectl, rendered: str) -> None:
     kubectl.run("delete", "-f", "-", stdin=yaml.safe_dump_all(own))
 
 
-def remains(space: Space) -> str:
+def remains(space: Space) -> list[Manifest]:
     kinds = "pods,deployments,services,serviceaccounts,roles,rolebindings"
-    return space.run("get", kinds, "-l", "app.kubernetes.io/name=studio-operator", "-o", "name")
+    return space.list(kinds, selector="app.kubernetes.io/name=studio-operator")
 
 
 def may(confined: Space, verb: str, what: str, where: Space) -> bool:

@@ -79,7 +79,7 @@ DAMAGES = {
 def test_drift_is_repaired_within_seconds(studio: Space, damage: Callable[[Space], Callable[[], bool]]) -> None:
     repaired, start = damage(studio), time.monotonic()
     try:
-        eventually("repaired", repaired, within=REPAIRED_WITHIN, every=0.3)
+        eventually("repaired", repaired, within=REPAIRED_WITHIN)
     except TimedOut:
         # Whatever is wrong with the repair, the tests after this one need a Studio.
         studio.delete("service", "studio-training-orchestrator")
@@ -99,7 +99,7 @@ def test_the_service_of_an_assistant_is_repaired_too(porter: Assistant) -> None:
         return len(porter.serving()) == 1
 
     # The test before may just have made the Service of the orchestrator anew, which has another address since.
-    eventually("the Service serves again", serves_again, within=2 * REPAIRED_WITHIN + SLOW_PASS_SECONDS, every=0.3)
+    eventually("the Service serves again", serves_again, within=2 * REPAIRED_WITHIN + SLOW_PASS_SECONDS)
 
 
 @pytest.fixture

@@ -49,9 +49,9 @@ def test_a_new_assistant_is_warmed_too(assistant: Assistant) -> None:
 def test_without_its_warm_engine_a_model_starts_as_ever(porter: Assistant) -> None:
     before, greeting = porter.status, "Good day, says the cold one."
     engine = renew(porter, greeting)
-    pods = ("-l", f"job-name={engine['metadata']['name']}")
-    eventually("its pod is there", lambda: porter.space.run("get", "pods", *pods, "-o", "name"), within=30)
-    porter.space.run("delete", "pods", *pods, "--grace-period=0", "--force")
+    pods = f"job-name={engine['metadata']['name']}"
+    eventually("its pod is there", lambda: porter.space.list("pods", selector=pods), within=30)
+    porter.space.run("delete", "pods", "-l", pods, "--grace-period=0", "--force")
     after = porter.wait_ready(other_than=before["fingerprint"])["status"]
     chat.wait_says(porter.space, porter.name, "cold", "good day", greeting)
     # The model may have come before the loss was seen: then the same run goes on with another attempt.
@@ -95,7 +95,7 @@ def wait_warm_job(assistant: Assistant, *, besides: Collection[str] = ()) -> Man
                 return jobs[name]
         raise NotYet(f"Jobs {sorted(jobs)}")
 
-    return eventually(f"an engine of {assistant.name} is warmed", found, within=120, every=0.3)
+    return eventually(f"an engine of {assistant.name} is warmed", found, within=120)
 
 
 def assert_served_by(assistant: Assistant, engine: Manifest, status: Manifest) -> None:

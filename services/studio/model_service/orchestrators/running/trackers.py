@@ -48,13 +48,14 @@ class Trackers:
         conn = await self._connect()
         try:
             async with conn.transaction():
-                await self._lock(conn)
+                await self._lock(conn, uid)
                 exists = await conn.fetchval("select true from pg_roles where rolname = $1", store.username)
                 password = literal(verifier(store.password))
                 await conn.execute(f"{'alter' if exists else 'create'} role {role} login password {password}")
                 await conn.execute(f"alter role {role} set search_path = {schema}")
                 await conn.execute(f"create schema if not exists {schema}")
                 await conn.execute(f"grant usage, create on schema {schema} to {role}")
+                await self._lock(conn, store.database)
                 await conn.execute(f"grant connect on database {identifier(store.database)} to {role}")
         finally:
             conn.terminate()
@@ -85,9 +86,10 @@ class Trackers:
         conn = await self._connect()
         try:
             async with conn.transaction():
-                await self._lock(conn)
+                await self._lock(conn, uid)
                 await conn.execute(f"drop schema if exists {schema} cascade")
                 if await conn.fetchval("select true from pg_roles where rolname = $1", store.username):
+                    await self._lock(conn, store.database)
                     await conn.execute(f"revoke connect on database {identifier(store.database)} from {role}")
                     await conn.execute(f"drop role {role}")
                     log.info("conversations deleted", role=store.username)
@@ -98,10 +100,13 @@ class Trackers:
         return await pool.connect(self._settings.database, application_name=APPLICATION)
 
     @staticmethod
-    async def _lock(conn: asyncpg.Connection) -> None:
-        # One for all assistants: who may connect is one row of the server's catalogue, and of two that change it at
-        # once the later one fails ("tuple concurrently updated").
-        await conn.execute("select pg_advisory_xact_lock(hashtextextended('trackers', 1))")
+    async def _lock(conn: asyncpg.Connection, what: str) -> None:
+        """An assistant is locked first; the database last, and only for what is quick.
+
+        Who may connect to it is one row of the server's catalogue for all assistants: of two that change it at once the
+        later one fails ("tuple concurrently updated").
+        """
+        await conn.execute("select pg_advisory_xact_lock(hashtextextended($1, 1))", what)
 
     def _ca(self) -> str | None:
         """Engines are in other pods: they get the text of the file."""
