@@ -51,9 +51,20 @@ def while_training_somebody_deletes_the_job(porter: Assistant) -> None:
     porter.space.delete("job", porter.wait_training_job()["metadata"]["name"])
 
 
+def while_warming_consumers_and_the_new_engine_are_killed(porter: Assistant) -> None:
+    kill_the_next_engine(porter)
+
+
 def while_swapping_consumers_and_the_new_engine_are_killed(porter: Assistant) -> None:
+    """An engine that was started with its model."""
+    porter.space.patch("assistant", porter.name, {"spec": {"running": {"warming": False}}})
+    kill_the_next_engine(porter)
+    porter.space.patch("assistant", porter.name, {"spec": {"running": {"warming": None}}})
+
+
+def kill_the_next_engine(porter: Assistant) -> None:
     known = {job["metadata"]["name"] for job in porter.runs()}
-    new = eventually("the new run", lambda: {job["metadata"]["name"] for job in porter.runs()} - known, within=90)
+    new = eventually("the next run", lambda: {job["metadata"]["name"] for job in porter.runs()} - known, within=90)
     kill(porter, Component.RUNNING_CONSUMER)
     pods = ("-l", f"job-name in ({','.join(new)})")
     porter.space.run("delete", "pods", *pods, "--grace-period=0", "--force")
@@ -66,6 +77,7 @@ def while_swapping_consumers_and_the_new_engine_are_killed(porter: Assistant) ->
         while_training_stores_and_orchestrators_are_killed,
         while_training_stores_do_not_answer,
         while_training_somebody_deletes_the_job,
+        while_warming_consumers_and_the_new_engine_are_killed,
         while_swapping_consumers_and_the_new_engine_are_killed,
     ],
     ids=lambda fault: fault.__name__,

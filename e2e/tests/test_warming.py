@@ -1,26 +1,16 @@
 """Engines that are started before their model is there: they take it, they end without it, and nobody misses them."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import Any
-
-import pytest
 
 from studio.contract import labels
 from studio_e2e import assistants, chat, content, model_service, watching
 from studio_e2e.assistants import Assistant
-from studio_e2e.space import Space
 from studio_e2e.waiting import NotYet, eventually
 
 Manifest = dict[str, Any]
 
 WARM = f"{labels.GROUP}/warm"
-
-
-@pytest.fixture(autouse=True)
-def warming(studio: Space) -> Iterator[None]:
-    studio.patch("studio", "studio", {"spec": {"running": {"warming": "BeforeTrainingEnds"}}})
-    yield
-    studio.patch("studio", "studio", {"spec": {"running": {"warming": None}}})
 
 
 def test_the_next_model_goes_into_a_warm_engine(porter: Assistant) -> None:

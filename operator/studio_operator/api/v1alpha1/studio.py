@@ -74,7 +74,7 @@ class StudioTraining(Model):
 
 
 # What a Studio does that says nothing about warming.
-DEFAULT_WARMING: Literal["Never", "BeforeTrainingEnds"] = "Never"
+DEFAULT_WARMING: Literal["Never", "BeforeTrainingEnds"] = "BeforeTrainingEnds"
 
 
 class StudioRunning(Model):

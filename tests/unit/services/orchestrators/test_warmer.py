@@ -268,6 +268,31 @@ async def test_it_yields_to_a_run_that_has_its_model(studio: World, warmer: Warm
     assert real.item.assistant == "other"
 
 
+@pytest.mark.parametrize(
+    ("reason", "message", "given_up"),
+    [
+        ("Unschedulable", "0/3 nodes are available: 3 Insufficient memory.", True),
+        ("QuotaExceeded", "exceeded quota: studio", True),
+        ("Unschedulable", "0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector.", False),
+        ("Starting", "", False),
+    ],
+)
+async def test_it_makes_room_for_what_the_cluster_has_none_for(
+    studio: World, warmer: Warmer, reason: str, message: str, given_up: bool
+) -> None:
+    await put(studio, **ON)
+    await train(studio)
+    await studio.queue.present("run", "c1")
+    warm = await warmed(studio, warmer)
+    await _another_run(studio)
+    real = await studio.queue.claim("run", "c1")
+    assert real is not None
+    await studio.queue.update(real, reason=reason, message=message)
+    await warmer.look()
+    item = await fresh(studio, warm)
+    assert (item.stop_reason == "GivenUp", "no room" in item.stop_message) == (given_up, given_up)
+
+
 async def test_what_has_its_model_is_claimed_first(studio: World, warmer: Warmer) -> None:
     await put(studio, **ON)
     await train(studio)

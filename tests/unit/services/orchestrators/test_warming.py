@@ -11,6 +11,7 @@ from tests.unit.services.orchestrators.models import model
 from studio.model_service.orchestrators.running.warming import (
     CHANGED,
     LEAD_SECONDS,
+    MADE_ROOM,
     UNNEEDED,
     YIELDED,
     Engine,
@@ -57,6 +58,13 @@ TABLE: list[tuple[str, Situation, list[object]]] = [
     ("a consumer is about to take it", Situation([WARMED], [replace(HELD, held=False)], idle=1), []),
     ("given up before", Situation([], [replace(HELD, stopping=True)]), []),
     ("more is held than there are consumers", Situation([WARMED], [HELD], idle=-1), [GiveUp("r1", YIELDED)]),
+    ("the cluster has no room for another", Situation([WARMED], [HELD], cramped=1), [GiveUp("r1", MADE_ROOM)]),
+    ("nor has it for a warm one", Situation([NEAR], idle=1, cramped=1), []),
+    ("a slot that gets free makes room, too", Situation([WARMED, replace(WARMED, id="t2", uid="b")],
+                                                        [HELD, Engine("r2", "b", "d", 2)], waiting=1, cramped=1),
+     [GiveUp("r2", YIELDED)]),
+    ("one that goes makes room", Situation([WARMED, replace(WARMED, id="t2", uid="b")],
+                                           [replace(HELD, stopping=True), Engine("r2", "b", "d", 2)], cramped=1), []),
     ("the nearest end first", Situation([NEAR, Training("t2", "b", "d", 5.0)], idle=1), [Warm("t2")]),
     ("one for each assistant", Situation([NEAR, replace(NEAR, id="t2")], idle=2), [Warm("t1")]),
 ]  # fmt: skip
@@ -105,6 +113,7 @@ class Studio(RuleBasedStateMachine):
         self.engines: dict[str, Engine] = {}
         self.waiting = 0
         self.held = 0
+        self.cramped = 0
         self.order = 0
 
     @property
@@ -112,13 +121,15 @@ class Studio(RuleBasedStateMachine):
         return self.consumers - self.held - sum(engine.held for engine in self.engines.values())
 
     def situation(self) -> Situation:
-        return Situation(list(self.trainings.values()), list(self.engines.values()), self.idle, self.waiting)
+        trainings, engines = list(self.trainings.values()), list(self.engines.values())
+        return Situation(trainings, engines, self.idle, self.waiting, self.cramped)
 
     def act(self) -> None:
         idle, waiting = self.idle, self.waiting
         decision = decide(self.situation())
         if decision.warm:
             assert idle > waiting, "the last slot is not taken from a run that waits"
+            assert not self.cramped
         for end in decision.give_up:
             engine = self.engines[end.run]
             assert not engine.stopping
@@ -173,6 +184,10 @@ class Studio(RuleBasedStateMachine):
     def a_run_ends(self) -> None:
         self.held -= 1
 
+    @rule(number=st.integers(0, 2))
+    def room_is_lacking(self, number: int) -> None:
+        self.cramped = number
+
     @rule(number=st.integers(0, 4))
     def scale(self, number: int) -> None:
         self.consumers = number
@@ -198,15 +213,16 @@ class Studio(RuleBasedStateMachine):
 
     @invariant()
     def it_settles(self) -> None:
-        """Left alone, no run waits behind a warm engine, and no engine is left without a training."""
+        """Left alone, nothing waits behind a warm engine, and no engine is left without a training."""
         saved = dict(self.trainings), dict(self.engines), self.waiting, self.held, self.order
-        for _ in range(4):
+        for _ in range(6):
             self.act()
             self.drain()
             self.claim()
         assert decide(self.situation()).warm == decide(self.situation()).give_up == []
         held = [engine for engine in self.engines.values() if engine.held]
         assert not (self.waiting and held)
+        assert not (self.cramped and held)
         assert not held or self.held + len(held) <= self.consumers
         for engine in self.engines.values():
             assert any((each.uid, each.digest) == (engine.uid, engine.digest) for each in self.trainings.values())

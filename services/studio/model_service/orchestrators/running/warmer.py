@@ -51,6 +51,11 @@ select exists (select 1 from assistants where not removing and running @> '{{"wa
 _BEGUN = "select count(*) from items where kind = 'run' and finished_at is null and state <> 'Queued'"
 # In one statement, thus at one moment: an engine that is claimed in between would have no room for itself.
 _ENGINES = f"select {queue.COLUMNS}, ({_BEGUN}) as begun from items where {_WARM}"
+# A node selector that fits no node is nothing that an engine could make room for.
+_CRAMPED = f"""
+select count(*) from items
+where finished_at is null and state <> 'Queued' and not stop_requested and not ({_WARM})
+  and (reason = '{Reason.QUOTA_EXCEEDED}' or reason = '{Reason.UNSCHEDULABLE}' and message like '%Insufficient%')"""
 _TRAININGS = """
 select t.id, t.uid, t.fingerprint, t.state, t.reason, t.stop_requested, t.spec #>> '{engine,image}' as image,
        extract(epoch from now() - coalesce(t.started_at, now()))::float8 as elapsed,
@@ -153,6 +158,7 @@ async def _situation(
         ],
         idle=await presence.alive(conn, "run") - begun,
         waiting=len(waiting),
+        cramped=await conn.fetchval(_CRAMPED),
     )
 
 

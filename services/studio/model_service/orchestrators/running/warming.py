@@ -22,6 +22,7 @@ TENSORFLOW = ("DIETClassifier", "ResponseSelector", "TEDPolicy", "UnexpecTEDInte
 UNNEEDED = "there is no training any more whose model it could take"
 CHANGED = "another engine, or another way to run it, is wanted now"
 YIELDED = "a run that has its model needs the slot"
+MADE_ROOM = "the cluster has no room for what is to run now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +59,15 @@ class Engine:
 class Situation:
     """All trainings and warm engines of a Studio, and its slots.
 
-    `idle` consumers hold nothing; `waiting` runs that have their model wait for one.
+    `idle` consumers hold nothing; `waiting` runs that have their model wait for one. For `cramped` trainings and runs
+    the cluster has no room: an engine that is only warmed takes none from them.
     """
 
     trainings: Sequence[Training] = ()
     engines: Sequence[Engine] = ()
     idle: int = 0
     waiting: int = 0
+    cramped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,7 @@ def decide(situation: Situation) -> Decision:
         (_lead(each), each) for each in situation.trainings if _may_be_warmed(each) and each.uid not in served
     ]
     near = [training for lead, training in sorted(candidates, key=lambda each: each[0]) if lead < 0]
-    room = situation.idle - situation.waiting - sum(not engine.held for engine in kept)
+    room = situation.idle - situation.waiting - sum(not engine.held for engine in kept) if not situation.cramped else 0
     return Decision(
         warm=[Warm(training.id) for training in _one_each(near)[: max(room, 0)]],
         give_up=given_up,
@@ -149,12 +152,19 @@ def _yielded(situation: Situation, outlived: Collection[str]) -> list[GiveUp]:
     """Those that stand in the way of runs that wait, the youngest first; what is about to go counts as gone."""
     leaving = [each for each in situation.engines if each.stopping or each.id in outlived]
     living = sorted((each for each in situation.engines if each not in leaving), key=lambda each: -each.order)
-    short = situation.waiting - situation.idle - sum(each.held for each in leaving)
-    held = [engine for engine in living if engine.held][: max(short, 0)]
+    going = sum(each.held for each in leaving)
+    held = [engine for engine in living if engine.held]
+    slots = max(situation.waiting - situation.idle - going, 0)
+    # What has a slot again may find room as well: that is seen once it is there.
+    rooms = max(situation.cramped - going - slots, 0)
     # What has found no consumer waits for nothing: it would be in the way later.
-    room = max(situation.idle - situation.waiting, 0)
+    free = max(situation.idle - situation.waiting, 0) if not situation.cramped else 0
     queued = [engine for engine in living if not engine.held]
-    return [GiveUp(engine.id, YIELDED) for engine in (*held, *queued[: max(len(queued) - room, 0)])]
+    return [
+        *(GiveUp(engine.id, YIELDED) for engine in held[:slots]),
+        *(GiveUp(engine.id, MADE_ROOM) for engine in held[slots : slots + rooms]),
+        *(GiveUp(engine.id, YIELDED) for engine in queued[: max(len(queued) - free, 0)]),
+    ]
 
 
 def model_to_warm_with(
