@@ -57,8 +57,9 @@ exit "$code"
 """
 
 # exec, so that SIGTERM reaches the engine. The token is read here: neither the pod's spec nor its environment has it.
+# It is one argument with its option, for it may begin with a hyphen.
 _SERVE = f"""\
-exec rasa run --enable-api --port "$ENGINE_PORT" --interface 0.0.0.0 --auth-token "$(cat {TOKEN_FILE})" \\
+exec rasa run --enable-api --port "$ENGINE_PORT" --interface 0.0.0.0 --auth-token="$(cat {TOKEN_FILE})" \\
   --endpoints {ENDPOINTS_FILE} --credentials {CREDENTIALS_FILE} --model"""
 
 RUN = f"""\

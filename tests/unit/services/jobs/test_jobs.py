@@ -136,7 +136,7 @@ class TestPolicy:
 
     def test_secrets_are_never_values(self, job: Any) -> None:
         text = json.dumps(job)
-        assert "auth-token" not in text or '--auth-token \\"$(cat /run/engine/token)\\"' in text
+        assert "auth-token" not in text or '--auth-token=\\"$(cat /run/engine/token)\\"' in text
 
 
 def test_the_users_environment_wins_and_no_variable_is_set_twice() -> None:
