@@ -91,16 +91,21 @@ def _claims(where: Circumstances) -> list[Result]:
 
 
 def _warm(where: Circumstances) -> list[Result]:
-    at_hand = command.cluster_at_hand()
-    seen, diet, new = model_warm.firsts(at_hand), model_warm.of_tensorflow(at_hand), model_warm.new_assistants(at_hand)
+    seen = model_warm.firsts(command.cluster_at_hand())
     warm, cold = percentile(seen.warm, 0.95), percentile(seen.cold, 0.95)
     told = f"{spread(seen.warm)}; {seen.really_warm} of {len(seen.warm)} engines were warm"
     return [
         judge(goals.WARM_FIRST_ANSWER, warm, where, spread=told),
         judge(goals.WARM_RATIO, cold / warm, where, spread=f"cold {spread(seen.cold)} s"),
-        _compared(goals.DIET_RATIO, diet, where),
-        _compared(goals.NEW_RATIO, new, where),
     ]
+
+
+def _diet(where: Circumstances) -> list[Result]:
+    return [_compared(goals.DIET_RATIO, model_warm.of_tensorflow(command.cluster_at_hand()), where)]
+
+
+def _new(where: Circumstances) -> list[Result]:
+    return [_compared(goals.NEW_RATIO, model_warm.new_assistants(command.cluster_at_hand()), where)]
 
 
 def _compared(goal: goals.Goal, seen: model_warm.Compared, where: Circumstances) -> Result:
@@ -117,6 +122,8 @@ PARTS: dict[str, command.Part] = {
     "rest": _rest,
     "claims": _claims,
     "warm": _warm,
+    "diet": _diet,
+    "new": _new,
 }
 
 

@@ -5,6 +5,7 @@ The trainings are cancelled as soon as they have shown what is measured.
 
 import asyncio
 import datetime as dt
+import random
 import sys
 import time
 from dataclasses import dataclass, field
@@ -74,8 +75,12 @@ class Starts:
     bare: list[float] = field(default_factory=list)
 
 
-def starts(kubectl: Kubectl, *, rounds: int = 5) -> Starts:
-    """Trainings and bare Jobs in turn."""
+def starts(kubectl: Kubectl, *, rounds: int = 12) -> Starts:
+    """Trainings and bare Jobs in turn, each begun at any moment of the second.
+
+    The kubelet looks once a second for containers that have ended. Begun when another pod is gone, which such a look
+    has told, all would last whole seconds, and a few hundredths would decide about one more.
+    """
     with model_stage.namespace(kubectl, "starts") as space:
         _manual_porter(space)
         return asyncio.run(_starts(kubectl, space, rounds))
@@ -100,6 +105,7 @@ async def _starts(kubectl: Kubectl, space: Space, rounds: int) -> Starts:
 
 
 async def _our_start(api: Trainings, pods: Watched) -> tuple[float, str]:
+    await asyncio.sleep(random.random())
     began, seen = time.time(), len(pods.events)
     item = (await api.request("porter"))["id"]
 
@@ -117,6 +123,7 @@ async def _our_start(api: Trainings, pods: Watched) -> tuple[float, str]:
 
 async def _bare_start(kube: Kube, pods: Watched, namespace: str, image: str, number: int) -> float:
     name = f"{BARE}-{number}"
+    await asyncio.sleep(random.random())
     began, seen = time.time(), len(pods.events)
     await kube.create(JOB, bare_job(name, namespace, image))
 

@@ -52,7 +52,8 @@ _BARE = """\
 import json, os, shutil, subprocess, time, urllib.request as u
 shutil.copytree("/content", "/tmp/content")
 os.makedirs("/tmp/home")
-environment = {**os.environ, "HOME": "/tmp/home", "MPLCONFIGDIR": "/tmp/home"}
+own = {"HOME": "/tmp/home", "MPLCONFIGDIR": "/tmp/home", "RASA_CACHE_DIRECTORY": "/tmp/cache"}
+environment = {**os.environ, **own}
 began = time.time()
 subprocess.run(["rasa", "train", "--config", "/tmp/content/config.yml", "--domain", "/tmp/content/domain.yml", "--data",
                 "/tmp/content/data", "--out", "/tmp/model", "--fixed-model-name", "model"], env=environment, check=True)
@@ -221,6 +222,8 @@ def bare(assistant: Assistant, *, puts: int) -> list[dict[str, float]]:
             log = space.run("logs", f"job/{BARE}", "--tail=-1")
         except ClusterError as error:
             raise NotYet(str(error)) from error
+        if "Traceback" in log:
+            raise ClusterError(f"the bare engine failed: {log[-2000:]}")
         if "done" not in log.splitlines():
             raise NotYet(log[-200:])
         return log
@@ -242,6 +245,7 @@ def bare_job(assistant: str, namespace: str, engine: Manifest, *, puts: int) -> 
         "name": BARE,
         "image": engine["image"],
         "command": ["python3", "-c", _BARE],
+        "workingDir": "/tmp",
         "env": [{"name": "PUTS", "value": str(puts)}],
         "resources": engine["resources"],
         "securityContext": security,

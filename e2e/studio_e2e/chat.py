@@ -30,6 +30,17 @@ for message in messages:
     with ask(u.Request(url, body, {"content-type": "application/json"})) as answer:
         print(json.dumps([part.get("text") for part in json.load(answer)]))
 """
+_KEEP = """\
+import http.client, json, sys
+host, message = sys.argv[1], sys.argv[2]
+engine = http.client.HTTPConnection(host, 5005, timeout=30)
+body = json.dumps({"sender": "keeper", "message": message})
+headers = {"content-type": "application/json", "connection": "keep-alive"}
+engine.request("POST", "/webhooks/rest/webhook", body, headers)
+answer = engine.getresponse()
+answer.read()
+print(answer.getheader("connection"))
+"""
 # Bounded twice: by the seconds given, and by the end of standard input when the test is over.
 _RING = """\
 import json, select, sys, time, urllib.request as u
@@ -57,6 +68,12 @@ def say(space: Space, assistant: str, sender: str, messages: Sequence[str]) -> l
     pod = space.pod_of(Component.RUNNING_ORCHESTRATOR)["metadata"]["name"]
     output = space.execute(pod, "python3", "-c", _SAY, url(assistant), sender, json.dumps(list(messages)))
     return [json.loads(line) for line in output.splitlines() if line.startswith("[")]
+
+
+def connection_after(space: Space, assistant: str, message: str) -> str:
+    """What the engine says of the connection when a client asks to keep it. Raises ClusterError."""
+    pod = space.pod_of(Component.RUNNING_ORCHESTRATOR)["metadata"]["name"]
+    return space.execute(pod, "python3", "-c", _KEEP, assistant, message).strip()
 
 
 def wait_says(space: Space, assistant: str, sender: str, message: str, answer: str, *, within: float = 10) -> None:

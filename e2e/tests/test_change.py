@@ -34,6 +34,11 @@ def test_a_half_filled_form_is_finished_on_the_new_model(porter: Porter) -> None
     eventually("only one run is left", lambda: len(porter.runs()) == 1, within=60)
 
 
+def test_the_next_message_of_a_connection_goes_where_the_service_says(porter: Porter) -> None:
+    """One that was kept would go on to the engine before, and break when that ends."""
+    assert chat.connection_after(porter.space, porter.name, "good day") == "close"
+
+
 def test_unreadable_yaml_is_said_and_the_old_model_answers(porter: Porter) -> None:
     training, files = porter.status["training"]["id"], porter.files
     porter.set_content({**files, "nlu.yml": "nlu: [\n"})

@@ -21,6 +21,8 @@ _GRACE_SECONDS = 30
 _LEAVING_SECONDS = 5
 # Rasa's default pool is 50 connections per engine; a conversation holds one for a few milliseconds.
 _SQL_POOL = {"SQL_POOL_SIZE": "5", "SQL_MAX_OVERFLOW": "10"}
+# A Service chooses for each connection, not for each message: a connection that is kept goes on to the engine before.
+_ONE_MESSAGE_A_CONNECTION = {"SANIC_KEEP_ALIVE": "false"}
 
 
 def run_job(desired: DesiredRunning, attempt: Attempt, site: Site, *, warm: bool = False) -> Manifest:
@@ -75,7 +77,7 @@ def _engine(desired: DesiredRunning, script: str) -> Manifest:
         script,
         resources=dict(desired.engine.resources),
         mounts=[{"name": "engine", "mountPath": scripts.RUN_FOLDER, "readOnly": True}],
-        env={"ENGINE_PORT": str(labels.ENGINE_PORT), **_SQL_POOL},
+        env={"ENGINE_PORT": str(labels.ENGINE_PORT), **_SQL_POOL, **_ONE_MESSAGE_A_CONNECTION},
         ports=[{"name": "http", "containerPort": labels.ENGINE_PORT}],
         # Not by a shell, and not the `sleep` action of newer clusters. An image without `sleep` ends as it did before.
         lifecycle={"preStop": {"exec": {"command": ["sleep", str(_LEAVING_SECONDS)]}}},

@@ -15,6 +15,7 @@ from studio.contract.model_service import AwaitedModel, WarmTicket
 from studio.model_service import queue
 from studio.model_service.items import Item
 from studio.model_service.jobs.parts import Attempt
+from studio.model_service.orchestrators import registry
 from studio.model_service.orchestrators.orchestrator import Background
 from studio.model_service.orchestrators.running.process import build
 from studio.model_service.orchestrators.running.reconciler import Reconciler
@@ -338,6 +339,31 @@ async def test_a_long_training_is_looked_at_when_its_end_is_near(studio: World, 
     await studio.made.pool.execute("update items set started_at = now() - interval '250 s'")
     await warmer.look()
     assert [run.state for run in await runs(studio)] == ["Queued"]
+
+
+async def test_what_waits_in_line_is_not_asked_about(
+    studio: World, warmer: Warmer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await put(studio, **ON)
+    await train(studio)
+    desired = desired_running(uid="other-uid", name="other", **ON)
+    await studio.operator("PUT", "/v1/assistants/other", json=desired.model_dump())
+    async with studio.made.pool.acquire() as conn, conn.transaction():
+        await queue.insert(
+            conn, id="other-t1", kind="training", uid="other-uid", assistant="other", fingerprint="f",
+            spec={"engine": {"image": "engine:1"}}, spec_digest="d", who="test",
+        )  # fmt: skip
+    await studio.queue.present("run", "c0")
+    asked, ask = set[str](), registry.assistant
+
+    async def noted(conn: Any, uid: str, **rest: Any) -> Any:
+        asked.add(uid)
+        return await ask(conn, uid, **rest)
+
+    monkeypatch.setattr(registry, "assistant", noted)
+    await warmer.look()
+    assert asked == {UID}
+    assert [run.assistant for run in await runs(studio)] == ["concierge"]
 
 
 @pytest.mark.parametrize("reason", ["Claimed", "Pulling", "Unschedulable", "Suspended"])

@@ -56,15 +56,16 @@ _CRAMPED = f"""
 select count(*) from items
 where finished_at is null and state <> 'Queued' and not stop_requested and not ({_WARM})
   and (reason = '{Reason.QUOTA_EXCEEDED}' or reason = '{Reason.UNSCHEDULABLE}' and message like '%Insufficient%')"""
-_TRAININGS = """
-select t.id, t.uid, t.fingerprint, t.state, t.reason, t.stop_requested, t.spec #>> '{engine,image}' as image,
+# Those at work, and whatever an engine may be kept for: the line may be long, and most of it is of no concern.
+_TRAININGS = f"""
+select t.id, t.uid, t.fingerprint, t.state, t.reason, t.stop_requested, t.spec #>> '{{engine,image}}' as image,
        extract(epoch from now() - coalesce(t.started_at, now()))::float8 as elapsed,
        extract(epoch from now() - t.finished_at)::float8 as ended,
        exists (select 1 from models m where m.uid = t.uid and m.fingerprint = t.fingerprint) as made,
        exists (select 1 from items r where r.uid = t.uid and r.kind = 'run' and r.spec ->> 'warm_for' = t.id) as warmed
 from items t
 where t.kind = 'training'
-  and (t.finished_at is null
+  and (t.finished_at is null and (t.state = '{TrainingState.RUNNING}' or t.uid = any($2))
        or t.uid = any($2) and t.state = 'Succeeded' and t.finished_at > now() - make_interval(secs => $1))"""
 
 
