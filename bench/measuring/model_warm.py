@@ -148,8 +148,8 @@ def of_tensorflow(kubectl: Kubectl, *, rounds: int = 3) -> Compared:
             with _warming(space), talking(porter) as talk:
                 seconds, _ = _first_answer(porter, talk, diet(text := f"Good day, model {number}."), text)
                 found.ours.append(seconds)
-            # The first load of an engine finds TensorFlow cold, as in a warm engine of ours.
-            found.bare += [told["put"] for told in bare(porter, puts=1) if "put" in told]
+                # The first load of an engine finds TensorFlow cold, as in a warm engine of ours. The same talk goes on.
+                found.bare += [told["put"] for told in bare(porter, puts=1) if "put" in told]
     return found
 
 
