@@ -59,6 +59,8 @@ TABLE: list[tuple[str, Situation, list[object]]] = [
     ("given up before", Situation([], [replace(HELD, stopping=True)]), []),
     ("more is held than there are consumers", Situation([WARMED], [HELD], idle=-1), [GiveUp("r1", YIELDED)]),
     ("the cluster has no room for another", Situation([WARMED], [HELD], cramped=1), [GiveUp("r1", MADE_ROOM)]),
+    ("nor for one that is about to be taken", Situation([WARMED], [replace(HELD, held=False)], idle=1, cramped=1),
+     [GiveUp("r1", MADE_ROOM)]),
     ("nor has it for a warm one", Situation([NEAR], idle=1, cramped=1), []),
     ("a slot that gets free makes room, too", Situation([WARMED, replace(WARMED, id="t2", uid="b")],
                                                         [HELD, Engine("r2", "b", "d", 2)], waiting=1, cramped=1),

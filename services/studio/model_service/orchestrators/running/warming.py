@@ -69,6 +69,11 @@ class Situation:
     waiting: int = 0
     cramped: int = 0
 
+    @property
+    def room(self) -> int:
+        """How many engines without a model may wait for a consumer, or be begun."""
+        return 0 if self.cramped else max(self.idle - self.waiting, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Warm:
@@ -105,7 +110,7 @@ def decide(situation: Situation) -> Decision:
         (_lead(each), each) for each in situation.trainings if _may_be_warmed(each) and each.uid not in served
     ]
     near = [training for lead, training in sorted(candidates, key=lambda each: each[0]) if lead < 0]
-    room = situation.idle - situation.waiting - sum(not engine.held for engine in kept) if not situation.cramped else 0
+    room = situation.room - sum(not engine.held for engine in kept)
     return Decision(
         warm=[Warm(training.id) for training in _one_each(near)[: max(room, 0)]],
         give_up=given_up,
@@ -158,12 +163,12 @@ def _yielded(situation: Situation, outlived: Collection[str]) -> list[GiveUp]:
     # What has a slot again may find room as well: that is seen once it is there.
     rooms = max(situation.cramped - going - slots, 0)
     # What has found no consumer waits for nothing: it would be in the way later.
-    free = max(situation.idle - situation.waiting, 0) if not situation.cramped else 0
     queued = [engine for engine in living if not engine.held]
+    why = MADE_ROOM if situation.cramped else YIELDED
     return [
         *(GiveUp(engine.id, YIELDED) for engine in held[:slots]),
         *(GiveUp(engine.id, MADE_ROOM) for engine in held[slots : slots + rooms]),
-        *(GiveUp(engine.id, YIELDED) for engine in queued[: max(len(queued) - free, 0)]),
+        *(GiveUp(engine.id, why) for engine in queued[: max(len(queued) - situation.room, 0)]),
     ]
 
 
