@@ -109,20 +109,35 @@ class Doorbell:
 
 
 @contextmanager
-def ringing(space: Space, assistant: str, message: str, *, seconds: float = 150) -> Iterator[Doorbell]:
+def ringing(
+    space: Space,
+    assistant: str,
+    message: str,
+    *,
+    seconds: float = 150,
+    inside: Component = Component.TRAINING_ORCHESTRATOR,
+) -> Iterator[Doorbell]:
     """Send the same message every 0.3 s from inside a pod for as long as the block runs, at most `seconds`."""
     doorbell = Doorbell()
-    with sending(space, doorbell.note, _RING, url(assistant), message, f"{seconds:g}", patience=20):
+    arguments = (url(assistant), message, f"{seconds:g}")
+    with sending(space, doorbell.note, _RING, *arguments, patience=20, inside=inside):
         yield doorbell
 
 
 @contextmanager
-def sending(space: Space, note: Callable[[str], None], script: str, *arguments: str, patience: float) -> Iterator[None]:
-    """A Python script inside a pod while the block runs; `note` takes in its lines.
+def sending(
+    space: Space,
+    note: Callable[[str], None],
+    script: str,
+    *arguments: str,
+    patience: float,
+    inside: Component = Component.TRAINING_ORCHESTRATOR,
+) -> Iterator[None]:
+    """A Python script inside a pod of a component while the block runs; `note` takes in its lines.
 
     At the end of the block its standard input ends, and it has `patience` seconds to say the rest.
     """
-    pod = space.pod_of(Component.TRAINING_ORCHESTRATOR)["metadata"]["name"]
+    pod = space.pod_of(inside)["metadata"]["name"]
     command = space.kubectl.command("-n", space.name, "exec", "-i", pod, "--", "python3", "-c", script, *arguments)
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None

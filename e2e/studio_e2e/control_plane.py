@@ -48,8 +48,13 @@ class ControlPlane:
         """That of the cluster of this kubeconfig; skips the test where its processes are out of reach."""
         paths = Paths.from_environment()
         if Path(kubeconfig) != paths.kubeconfig():
-            pytest.skip("stops processes of the control plane, which only the local cluster lets us do")
+            pytest.skip("needs the control plane and the pods on this machine, as only the local cluster has them")
         return cls(paths)
+
+    @property
+    def host(self) -> str:
+        """The address at which it finds this machine."""
+        return str(self._plan.host)
 
     @contextmanager
     def alone(self) -> Iterator[None]:

@@ -27,6 +27,12 @@ def sigkill(space: Space, pod: Manifest) -> None:
         space.delete("pod", pod["metadata"]["name"], "--grace-period=0", "--force")
 
 
+def lose(space: Space, pod: Manifest) -> None:
+    """Kill a pod's processes for good, as when its node is lost: another pod comes instead of it, by another name."""
+    sigkill(space, pod)
+    space.delete("pod", pod["metadata"]["name"], "--grace-period=0", "--force", "--wait=false")
+
+
 def kill_operator(home: Space) -> None:
     """Kill the operator of a namespace, wherever it is in its work."""
     for pod in operator_pods(home):

@@ -11,10 +11,12 @@ import pytest
 from cluster.errors import ClusterError
 from cluster.paths import Paths
 from stage.kubectl import Kubectl
-from studio_e2e import assistants, browser, diagnosis, entry, manifests
+from studio_e2e import assistants, browser, database, diagnosis, entry, manifests
 from studio_e2e.assistants import Assistant, Porter
 from studio_e2e.browser import Windows
 from studio_e2e.command_line import Terminal
+from studio_e2e.control_plane import ControlPlane
+from studio_e2e.database import Database
 from studio_e2e.faults import OPERATOR, OPERATOR_NAMESPACE
 from studio_e2e.space import Space, Spaces, keeping
 from studio_e2e.turnstile import Turnstile
@@ -27,6 +29,7 @@ SECONDS_PER_TEST = 420
 # the cluster alone comes early, while the unit tests that `make test` runs beside us can take the cores that it leaves.
 ORDER = (
     "test_survival",
+    "test_every_write",
     "test_journey",
     "test_control_plane",
     "test_install_helm",
@@ -154,6 +157,14 @@ def assistant(studio: Space, request: pytest.FixtureRequest) -> Iterator[Assista
     yield made
     if not keeping():
         made.delete()
+
+
+@pytest.fixture
+def rows(kubectl: Kubectl, studio: Space) -> Iterator[Database]:
+    """The database of the shared Studio. Skips the test where pods are not on this machine."""
+    ControlPlane.at_hand(kubectl.kubeconfig)
+    with database.opened(studio) as opened:
+        yield opened
 
 
 def _rank(item: pytest.Item) -> int:

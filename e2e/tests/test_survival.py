@@ -1,4 +1,7 @@
-"""Whatever fails while a model is made and swapped in: one model, one run, nothing left over, and a true status."""
+"""Whatever fails while a model is made and swapped in: one model, one run, nothing left over, and a true status.
+
+Processes that die at one of their writes have a file of their own.
+"""
 
 import json
 import time
@@ -10,6 +13,7 @@ import pytest
 from studio.contract.labels import Component
 from studio_e2e import assistants, chat, content, faults, survival
 from studio_e2e.assistants import Assistant, Porter
+from studio_e2e.database import Database
 from studio_e2e.waiting import NotYet, eventually
 
 Manifest = dict[str, Any]
@@ -17,7 +21,6 @@ Manifest = dict[str, Any]
 SURVIVED_WITHIN = 240.0
 # Longer than a lease lasts: whoever held an item may not act for it any more.
 SILENCE_SECONDS = 25.0
-CONSUMERS = (Component.TRAINING_CONSUMER, Component.RUNNING_CONSUMER)
 STATEFUL = (Component.DATABASE, Component.OBJECT_STORE, Component.TRAINING_ORCHESTRATOR, Component.RUNNING_ORCHESTRATOR)
 
 
@@ -25,14 +28,6 @@ def kill(porter: Assistant, *components: Component) -> None:
     for component in components:
         for pod in porter.space.list("pods", component=component.value):
             faults.sigkill(porter.space, pod)
-
-
-def while_training_consumers_are_killed(porter: Assistant) -> None:
-    training = porter.wait_training_job()
-    kill(porter, *CONSUMERS)
-    porter.wait_training_done(training)
-    # Whoever came after them went on with the Job that they had left.
-    survival.check_trained_once(porter, training)
 
 
 def while_training_stores_and_orchestrators_are_killed(porter: Assistant) -> None:
@@ -47,38 +42,37 @@ def while_training_stores_do_not_answer(porter: Assistant) -> None:
         time.sleep(SILENCE_SECONDS)
 
 
-def while_training_somebody_deletes_the_job(porter: Assistant) -> None:
-    porter.space.delete("job", porter.wait_training_job()["metadata"]["name"])
+def while_training_somebody_deletes_the_pod_and_then_the_job(porter: Assistant) -> None:
+    first = porter.wait_training_job()["metadata"]["name"]
+    porter.space.run("delete", "pods", "-l", f"job-name={first}", "--wait=false")
+
+    def after_it() -> str | None:
+        jobs = {
+            job["metadata"]["name"]: job for job in porter.jobs(Component.TRAINING) if not assistants.has_ended(job)
+        }
+        return next(iter(jobs.keys() - {first}), None)
+
+    porter.space.delete("job", eventually("the next attempt", after_it, within=60))
 
 
-def while_warming_consumers_and_the_new_engine_are_killed(porter: Assistant) -> None:
-    kill_the_next_engine(porter)
-
-
-def while_swapping_consumers_and_the_new_engine_are_killed(porter: Assistant) -> None:
-    """An engine that was started with its model."""
+def while_swapping_a_consumer_and_the_new_engine_are_killed(porter: Assistant) -> None:
+    """An engine that was started with its model; a warm one that is lost has a test of its own."""
     porter.space.patch("assistant", porter.name, {"spec": {"running": {"warming": False}}})
-    kill_the_next_engine(porter)
-    porter.space.patch("assistant", porter.name, {"spec": {"running": {"warming": None}}})
-
-
-def kill_the_next_engine(porter: Assistant) -> None:
     known = {job["metadata"]["name"] for job in porter.runs()}
     new = eventually("the next run", lambda: {job["metadata"]["name"] for job in porter.runs()} - known, within=90)
     kill(porter, Component.RUNNING_CONSUMER)
     pods = ("-l", f"job-name in ({','.join(new)})")
     porter.space.run("delete", "pods", *pods, "--grace-period=0", "--force")
+    porter.space.patch("assistant", porter.name, {"spec": {"running": {"warming": None}}})
 
 
 @pytest.mark.parametrize(
     "fault",
     [
-        while_training_consumers_are_killed,
         while_training_stores_and_orchestrators_are_killed,
         while_training_stores_do_not_answer,
-        while_training_somebody_deletes_the_job,
-        while_warming_consumers_and_the_new_engine_are_killed,
-        while_swapping_consumers_and_the_new_engine_are_killed,
+        while_training_somebody_deletes_the_pod_and_then_the_job,
+        while_swapping_a_consumer_and_the_new_engine_are_killed,
     ],
     ids=lambda fault: fault.__name__,
 )
@@ -91,6 +85,58 @@ def test_one_model_one_run_and_nothing_left_over(porter: Assistant, fault: Calla
     survival.check_whole_and_single(porter, after)
     chat.wait_says(porter.space, porter.name, "survivor", "good day", greeting)
     assistants.wait_studio_ready(porter.space)
+
+
+def test_two_consumers_believe_that_they_hold_the_same_run(porter: Porter, rows: Database) -> None:
+    (engine,), run = porter.serving(), porter.status["run"]["id"]
+    with chat.ringing(porter.space, porter.name, "good day") as doorbell:
+        doorbell.wait_for([porter.greeting])
+        first = holder_of(rows, run)
+        with faults.held(porter.space.must_get("pod", first)):
+            second = wait_holder(rows, run, other_than=first)
+        # It goes on where it stood still, and for some moments both are sure of it.
+        log = ("logs", first, "--since=2m")
+        eventually("it hears of it", lambda: "lease lost, item abandoned" in porter.space.run(*log), within=30)
+        doorbell.wait_for([porter.greeting])
+    assert doorbell.failed == []
+    assert holder_of(rows, run) == second
+    assert [pod["metadata"]["uid"] for pod in porter.serving()] == [engine["metadata"]["uid"]]
+    survival.check_whole_and_single(porter, porter.wait_ready()["status"])
+
+
+def test_the_clock_of_the_database_jumps(porter: Porter, rows: Database) -> None:
+    """Back, and whoever holds the training dies just then: its lease ends in an hour. Later ahead: all leases end."""
+    before, newest, greeting = porter.status, survival.newest_item(rows), "Good day, whatever the time is."
+    porter.set_content(content.porter(greeting=greeting))
+    training = porter.wait_training_job()
+    consumer = porter.space.pod_of(Component.TRAINING_CONSUMER)
+    faults.lose(porter.space, consumer)
+    rows.set_clock(-3600)
+    porter.wait_training_done(training)
+    rows.set_clock(3600)
+    after = porter.wait_ready(other_than=before["fingerprint"], within=SURVIVED_WITHIN)["status"]
+    survival.check_trained_once(porter, training)
+    survival.check_whole_and_single(porter, after)
+    survival.check_as_if_undisturbed(porter, rows, since=newest)
+    chat.wait_says(porter.space, porter.name, "punctual", "good day", greeting)
+
+
+def holder_of(rows: Database, item: str) -> str:
+    """The consumer that holds a training or a run."""
+    (row,) = rows.fetch("select holder from items where id = $1", item)
+    return str(row["holder"])
+
+
+def wait_holder(rows: Database, item: str, *, other_than: str) -> str:
+    """The next consumer of an item whose holder is silent: consumers look again once its lease is over."""
+
+    def another() -> str:
+        rows.wake_consumers()
+        if (holder := holder_of(rows, item)) == other_than:
+            raise NotYet(f"{holder} holds it")
+        return holder
+
+    return eventually(f"another one holds {item}", another, within=40, every=1)
 
 
 def test_an_evicted_engine_is_replaced(porter: Porter) -> None:

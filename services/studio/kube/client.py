@@ -20,6 +20,7 @@ PAGE = 500
 REQUEST_SECONDS = 10.0
 ATTEMPTS = 4
 FIRST_BACKOFF_SECONDS = 0.2
+LONGEST_WORDS = 500  # characters
 LONGEST_RETRY_AFTER_SECONDS = 10.0
 # The API server sends a bookmark about once a minute, so a stream that is silent for longer is dead.
 SILENCE_SECONDS = 90.0
@@ -137,7 +138,7 @@ class Kube:
     async def delete(
         self, kind: Kind, namespace: str | None, name: str, *, uid: str | None = None, propagation: str = "Background"
     ) -> bool:
-        """Delete an object, with `uid` only that very one. False when it is not there (any more)."""
+        """Delete an object, with `uid` only that very one. False when it is not there (any more). Raises Conflict."""
         options: Manifest = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
         if uid is not None:
             options["preconditions"] = {"uid": uid}
@@ -146,7 +147,9 @@ class Kube:
         except NotFound:
             return False
         except Conflict:
-            if uid is None:
+            # Mostly another object has that name now; but a server may also be at odds with itself for a moment.
+            live = await self.get(kind, namespace, name) if uid is not None else None
+            if uid is None or (live is not None and live["metadata"]["uid"] == uid):
                 raise
             return False
         return True
@@ -300,10 +303,13 @@ async def _read(response: aiohttp.ClientResponse, verb: str, kind: Kind | None) 
 
 
 async def _error(response: aiohttp.ClientResponse) -> KubeError:
+    data = await response.read()
     try:
-        body = json.loads(await response.read())
+        body = json.loads(data)
     except ValueError:
-        body = {}
+        # Whoever sheds load says so in plain words.
+        words = data.decode(errors="replace").strip()[:LONGEST_WORDS]
+        body = {"message": f"the API server answered {response.status}: {words}"} if words else {}
     try:
         retry_after = float(response.headers["Retry-After"])
     except (KeyError, ValueError):

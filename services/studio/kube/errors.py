@@ -64,6 +64,7 @@ _BY_STATUS: dict[int, type[KubeError]] = {
     410: Gone,
     413: Invalid,
     422: Invalid,
+    429: TooManyRequests,
 }
 
 

@@ -200,13 +200,39 @@ async def test_too_many_requests_in_the_end(kube: Kube, server: Server) -> None:
     assert raised.value.retry_after == 0
 
 
+async def test_too_many_requests_in_plain_words(kube: Kube, server: Server) -> None:
+    """As priority and fairness says it: no Status object."""
+    server.answers = [(429, b"Too many requests, please try again later.\n", {"Retry-After": "0"})]
+    with pytest.raises(TooManyRequests) as raised:
+        await kube.get(POD, "n", "p")
+    assert raised.value.reason == "TooManyRequests"
+    assert raised.value.message == "the API server answered 429: Too many requests, please try again later."
+
+
 async def test_delete(kube: Kube, server: Server) -> None:
-    server.answers = [(200, {}), refusal(404), refusal(409, "Conflict")]
+    another = (200, {"metadata": {"uid": "v"}})
+    server.answers = [
+        (200, {}),
+        refusal(404),
+        refusal(409, "Conflict"),
+        another,
+        refusal(409, "Conflict"),
+        refusal(404),
+    ]
     assert await kube.delete(POD, "n", "p", uid="u")
     assert not await kube.delete(POD, "n", "p")
     assert not await kube.delete(POD, "n", "p", uid="u"), "another object has that name now"
+    assert not await kube.delete(POD, "n", "p", uid="u"), "it has gone meanwhile"
     assert server.seen[0][3]["preconditions"] == {"uid": "u"}
     assert server.seen[0][3]["propagationPolicy"] == "Background"
+
+
+async def test_a_conflict_of_a_deletion_does_not_mean_that_there_is_nothing_to_delete(
+    kube: Kube, server: Server
+) -> None:
+    server.answers = [refusal(409, "Conflict"), (200, {"metadata": {"uid": "u"}})]
+    with pytest.raises(Conflict):
+        await kube.delete(POD, "n", "p", uid="u")
 
 
 async def test_watch(kube: Kube, server: Server) -> None:

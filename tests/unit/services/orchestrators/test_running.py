@@ -21,7 +21,7 @@ from tests.unit.services.orchestrators.world import PROCESS, UID, World, desired
 
 from studio.contract import labels, names
 from studio.contract.model_service import DesiredRunning, EnginePod, RunTicket
-from studio.kube import Forbidden, Unavailable
+from studio.kube import Conflict, Forbidden, KubeError, TooManyRequests, Unavailable
 from studio.kube.kinds import SERVICE
 from studio.model_service.orchestrators import registry
 from studio.model_service.orchestrators.orchestrator import Background
@@ -364,6 +364,26 @@ async def test_a_forbidden_service_is_told_before_anything_runs(
     observed = await put(studio)
     assert (observed["problem_reason"], observed["problem"]) == ("Forbidden", "services is forbidden")
     await reconciler.reconcile(UID)
+    observed = await put(studio)
+    assert (observed["problem_reason"], observed["problem"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Unavailable(500, "InternalError", "no"),
+        TooManyRequests(429, "TooManyRequests", "no"),
+        Conflict(409, "Conflict", "no"),
+    ],
+    ids=lambda trouble: trouble.reason,
+)
+async def test_what_passes_by_itself_is_nobody_s_problem(
+    studio: World, reconciler: Reconciler, kube: FakeKube, trouble: KubeError
+) -> None:
+    kube.fail(trouble, verb="create")
+    await put(studio)
+    with pytest.raises(type(trouble)):
+        await reconciler.reconcile(UID)
     observed = await put(studio)
     assert (observed["problem_reason"], observed["problem"]) == (None, None)
 

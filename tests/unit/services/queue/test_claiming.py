@@ -78,7 +78,7 @@ async def insert(
            values ($1, $2, $3, $3, 'f', '{}', '', $4, $5, $6, now() + make_interval(secs => $7), $8,
                    case when $9 then now() - interval '1 min' end,
                    case when $9 and $8::timestamptz is null then 'somebody' end,
-                   case when $9 and $8::timestamptz is null then now() + interval '1 h' end)""",
+                   case when $9 and $8::timestamptz is null then now() + interval '20 s' end)""",
         item_id, kind, uid, state, priority, START - timedelta(seconds=age), retry_in, finished_at, started,
     )  # fmt: skip
 

@@ -149,6 +149,18 @@ async def test_an_expired_lease_is_adopted_with_a_higher_fence(queue: Queue, stu
     assert ("Running", "Running", "Adopted") in await audit(studio_pool, "a-t1")
 
 
+async def test_a_lease_that_no_clock_could_have_given_binds_nobody(queue: Queue, studio_pool: asyncpg.Pool) -> None:
+    """The clock of the database went back by an hour, and the holder died before it could renew its lease."""
+    await add(studio_pool, "a-t1")
+    lost = await queue.claim("training", "c0")
+    assert lost is not None
+    assert await queue.claim("training", "c1") is None
+    await studio_pool.execute("update items set lease_until = lease_until + interval '1 h'")
+    adopted = await queue.claim("training", "c1")
+    assert adopted is not None
+    assert (adopted.item.id, adopted.fence > lost.fence) == ("a-t1", True)
+
+
 async def test_the_same_holder_gets_its_item_again(queue: Queue, studio_pool: asyncpg.Pool) -> None:
     await add(studio_pool, "a-t1")
     await add(studio_pool, "b-t1", assistant="b", priority=9)

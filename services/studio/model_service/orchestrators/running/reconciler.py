@@ -12,7 +12,7 @@ import structlog
 
 from studio.contract.model_service import DesiredRunning
 from studio.contract.reasons import Reason
-from studio.kube import KubeError, Unavailable
+from studio.kube import Conflict, KubeError, TooManyRequests, Unavailable
 from studio.model_service import queue
 from studio.model_service.items import Item
 from studio.model_service.orchestrators import ending, history, registry
@@ -107,7 +107,8 @@ class Reconciler:
             sight = await self._front.ensure(
                 assistant, fence=fence, highest=lambda: conn.fetchval("select last_value from fence")
             )
-        except Unavailable:
+        except (Unavailable, TooManyRequests, Conflict):
+            # It passes by itself: the loop comes again.
             raise
         except KubeError as error:
             await self._note(conn, assistant, assistant.serving, reason=error.reason, message=error.message)

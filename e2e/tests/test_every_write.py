@@ -1,0 +1,147 @@
+"""Whatever a process of the model service writes, it may die of it, or be refused: the end is as it should be."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stage.kubectl import Kubectl, conditions
+from studio.contract.labels import Component
+from studio_e2e import assistants, chat, content, survival
+from studio_e2e.assistants import Assistant, Porter
+from studio_e2e.control_plane import ControlPlane
+from studio_e2e.database import Database
+from studio_e2e.gates import admission, overload
+from studio_e2e.gates import database as commits
+from studio_e2e.gates.admission import AdmissionGate
+from studio_e2e.gates.deaths import Deaths
+from studio_e2e.gates.refusals import TROUBLES, Refusals
+from studio_e2e.waiting import NotYet, eventually
+
+Manifest = dict[str, Any]
+
+OFTEN = 0.05
+# More than seventy processes die, and each of them has to come back.
+DEATHS_WITHIN = 420.0
+# What no change of content can do without, by whoever writes it; there is more.
+WRITES = {
+    "training-orchestrator assistants update training wanted_since",
+    "training-orchestrator garbage delete contents",
+    "training-orchestrator assistants update next_training",
+    "training-consumer items update Running Claimed",
+    "training-consumer create jobs",
+    "training-orchestrator garbage delete models",
+    "training-consumer update jobs",
+    "training-consumer items update Succeeded Trained",
+    "running-orchestrator assistants update next_run",
+    "running-consumer create jobs",
+    "run-consumer items update Ready Ready",
+    "running-orchestrator update services",
+    "running-orchestrator items update Ready Ready",
+    "run-consumer items update Draining Replaced",
+    "running-consumer delete jobs",
+}
+
+
+@pytest.fixture
+def requests(kubectl: Kubectl, porter: Porter, tmp_path: Path) -> Iterator[AdmissionGate]:
+    """The gate at the API server."""
+    address = ControlPlane.at_hand(kubectl.kubeconfig).host
+    with admission.closed(porter.space, address, tmp_path) as gate:
+        yield gate
+
+
+@pytest.fixture
+def two_of_each(porter: Porter) -> Iterator[None]:
+    """Two pods of each process, as there are two running consumers: whoever dies, another one is there."""
+    orchestrators = ("trainingOrchestrator", "runningOrchestrator")
+
+    def set_pods(count: int) -> None:
+        components = {part: {"replicas": count} for part in orchestrators}
+        spec = {"components": components, "training": {"consumers": count}}
+        porter.space.patch("studio", "studio", {"spec": spec})
+        assistants.wait_studio_ready(porter.space)
+
+    set_pods(2)
+    yield
+    set_pods(1)
+
+
+@pytest.mark.timeout(600)
+def test_each_process_may_die_before_and_after_each_of_its_writes(
+    requests: AdmissionGate, porter: Porter, rows: Database, two_of_each: None
+) -> None:
+    before, newest, greeting = (
+        porter.status,
+        survival.newest_item(rows),
+        "Good day, says the one who survived them all.",
+    )
+    ringing = chat.ringing(porter.space, porter.name, "good day", seconds=DEATHS_WITHIN, inside=Component.BACKEND)
+    with ringing as doorbell:
+        with commits.closed(rows) as gate:
+            deaths = Deaths(porter.space, rows, gate, requests)
+            porter.set_content(content.porter(greeting=greeting))
+            swapped = deaths.until(lambda: is_swapped(porter, before))
+            eventually("the new model is the only one that runs", swapped, within=DEATHS_WITHIN, every=OFTEN)
+        assert set(deaths.before) >= WRITES
+        assert set(deaths.after) >= WRITES
+    after = porter.wait_ready()["status"]
+    survival.check_whole_and_single(porter, after)
+    survival.check_as_if_undisturbed(porter, rows, since=newest)
+    assert doorbell.failed == []
+    chat.wait_says(porter.space, porter.name, "survivor", "good day", greeting)
+    assistants.wait_studio_ready(porter.space)
+
+
+def test_an_api_server_may_refuse_each_write(requests: AdmissionGate, porter: Porter, rows: Database) -> None:
+    before, newest, greeting = porter.status, survival.newest_item(rows), "Good day, says the one who asked again."
+    porter.set_content(content.porter(greeting=greeting))
+    refusals = Refusals(requests)
+    swapped = refusals.until(lambda: is_swapped(porter, before))
+    eventually("the new model is the only one that runs", swapped, within=180, every=OFTEN)
+    asked = {write for write in WRITES if write.endswith(("jobs", "services"))}
+    assert {step: codes for step, codes in refusals.refused.items() if step in asked} == {
+        step: [code for code, _ in TROUBLES] for step in asked
+    }
+    survival.check_whole_and_single(porter, porter.wait_ready()["status"])
+    survival.check_as_if_undisturbed(porter, rows, since=newest)
+    chat.wait_says(porter.space, porter.name, "asked again", "good day", greeting)
+
+
+def test_an_api_server_that_sheds_load_is_outlived(requests: AdmissionGate, porter: Porter, rows: Database) -> None:
+    """Whatever is asked is answered with 429, reads too, until somebody has given up for once."""
+    space, before, newest, greeting = porter.space, porter.status, survival.newest_item(rows), "Good day, at last."
+    porter.set_content(content.porter(greeting=greeting))
+    # What is asked until the training runs passes the gate.
+    asked = Refusals(requests, troubles=())
+    eventually("it trains", asked.until(lambda: is_training(porter)), within=60, every=OFTEN)
+    training = porter.wait_training_job()
+    with overload.shedding(space):
+        consumer = space.pod_of(Component.TRAINING_CONSUMER)["metadata"]["name"]
+        gave_up = "TooManyRequests (429)"
+        eventually("it gives up", lambda: gave_up in space.run("logs", consumer, "--since=2m"), within=60, every=1)
+    swapped = asked.until(lambda: is_swapped(porter, before))
+    eventually("the new model is the only one that runs", swapped, within=120, every=OFTEN)
+    survival.check_whole_and_single(porter, porter.wait_ready()["status"])
+    survival.check_trained_once(porter, training)
+    survival.check_as_if_undisturbed(porter, rows, since=newest)
+    chat.wait_says(space, porter.name, "at last", "good day", greeting)
+
+
+def is_training(porter: Assistant) -> bool:
+    """Whether its engine trains."""
+    said = porter.conditions["Trained"]
+    if said["reason"] != "Training":
+        raise NotYet(f"{said['reason']}: {said['message']}")
+    return True
+
+
+def is_swapped(porter: Assistant, before: Manifest) -> bool:
+    """Whether the Assistant is Ready with another content than `before`, and nothing runs beside it."""
+    live = porter.live()
+    status, runs = live["status"], [job["metadata"]["name"] for job in porter.runs()]
+    ready = conditions(live)["Ready"]["status"] == "True" and status["fingerprint"] != before["fingerprint"]
+    if not ready or len(runs) != 1:
+        raise NotYet(f"{assistants.summary(live)}\nruns {runs}")
+    return True
