@@ -103,7 +103,7 @@ def swaps(kubectl: Kubectl, *, count: int = 20) -> Swaps:
             porter.apply_with_content(content.porter(greeting=text))
             before = porter.wait_ready(other_than=before)["status"]["fingerprint"]
         assistants.wait_studio_ready(space)
-        _wait_single(porter)
+        wait_single(porter)
         with talking(space, porter.name) as talk:
             eventually("somebody answers", lambda: len(talk.told) > MESSAGES_PER_SECOND, within=60)
             return Swaps([_swap(porter, talk, model=number % 2) for number in range(count)], talk)
@@ -114,11 +114,13 @@ def _swap(porter: Assistant, talk: Talk, *, model: int) -> float:
     porter.space.patch("assistant", porter.name, {"spec": {"running": {"model": str(model + 1)}}})
     other = f"model {model + 1} answers"
     first = eventually(other, lambda: talk.first(GREETINGS[model], since=began), within=SWAPPED_WITHIN, every=0.1)
-    _wait_single(porter)
+    wait_single(porter)
     return first - began
 
 
-def _wait_single(porter: Assistant) -> None:
+def wait_single(porter: Assistant) -> None:
+    """Until nothing is left of the run that answered before."""
+
     def single() -> bool:
         if len(porter.runs()) != 1:
             raise NotYet(f"{len(porter.runs())} runs")
@@ -128,8 +130,8 @@ def _wait_single(porter: Assistant) -> None:
 
 
 @contextmanager
-def talking(space: Space, assistant: str) -> Iterator[Talk]:
+def talking(space: Space, assistant: str, *, per_second: float = MESSAGES_PER_SECOND) -> Iterator[Talk]:
     """Messages at a steady rate from inside a pod while the block runs; then the answers that are still due."""
     talk = Talk()
-    with chat.sending(space, talk.note, _TALK, chat.url(assistant), "good day", str(MESSAGES_PER_SECOND), patience=70):
+    with chat.sending(space, talk.note, _TALK, chat.url(assistant), "good day", str(per_second), patience=70):
         yield talk
