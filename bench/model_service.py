@@ -93,10 +93,14 @@ def _claims(where: Circumstances) -> list[Result]:
 def _warm(where: Circumstances) -> list[Result]:
     seen = model_warm.firsts(command.cluster_at_hand())
     warm, cold = percentile(seen.warm, 0.95), percentile(seen.cold, 0.95)
-    told = f"{spread(seen.warm)}; {seen.really_warm} of {len(seen.warm)} engines were warm"
+    content = f"{model_warm.EXAMPLES} examples of each intent, which train for some 20 s"
+    told = f"{spread(seen.warm)}; {seen.really_warm} of {len(seen.warm)} engines were warm; {content}"
+    failures = seen.talk.failures
+    talked = "; ".join([f"{len(failures)} failed and {seen.talk.lost} lost of {seen.talk.sent}", *failures[:3]])
     return [
         judge(goals.WARM_FIRST_ANSWER, warm, where, spread=told),
         judge(goals.WARM_RATIO, cold / warm, where, spread=f"cold {spread(seen.cold)} s"),
+        judge(goals.WARM_FAILURES, len(failures) + seen.talk.lost, where, spread=talked),
     ]
 
 

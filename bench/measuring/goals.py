@@ -124,6 +124,9 @@ CLAIM_DOUBLES = Goal("the same: Jobs made twice, or more at work than consumers"
 
 WARM_FIRST_ANSWER = Goal("a light model in the store until its first answer, in a warm engine (p95)", "s", 1.5)
 WARM_RATIO = Goal("the same with a cold engine, against that (p95 of each, in turn)", "ratio", 10, at_least=True)
+WARM_FAILURES = Goal(
+    "the same swaps, warm and cold, under 20 messages per second: messages that failed or were lost", "messages", 0
+)
 DIET_RATIO = Goal("a DIET model in the store until its first answer, warm, against the bare PUT /model", "ratio", 1.2)
 NEW_RATIO = Goal("a new Assistant, applied to Ready, against the bare `rasa train` under the same limits", "ratio", 1.6)
 
@@ -142,6 +145,7 @@ MODEL_SERVICE = (
     CLAIM_DOUBLES,
     WARM_FIRST_ANSWER,
     WARM_RATIO,
+    WARM_FAILURES,
     DIET_RATIO,
     NEW_RATIO,
 )

@@ -54,10 +54,11 @@ asyncio.run(main())
 
 @dataclass
 class Talk:
-    """What a sender heard; `sent` is 0 until it has ended."""
+    """What a sender heard; `sent` is 0 until it has ended. `texts` are the answers of the models that there are."""
 
     told: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
     sent: int = 0
+    texts: set[str] = field(default_factory=lambda: set(GREETINGS))
 
     def note(self, line: str) -> None:
         """Take in one line of the sender."""
@@ -69,7 +70,7 @@ class Talk:
     @property
     def failures(self) -> list[str]:
         """Messages that failed, and those whose answer is that of no model: the connection, and what came instead."""
-        wrong = [record for _, record in self.told if record.get("heard") not in ([text] for text in GREETINGS)]
+        wrong = [record for _, record in self.told if record.get("heard") not in ([text] for text in self.texts)]
         return [f"{record['how']}: {record.get('failed') or record.get('heard')}" for record in wrong]
 
     @property

@@ -83,11 +83,12 @@ os._exit(0)
 
 @dataclass
 class Firsts:
-    """Seconds from a model in the store to its first answer, and how many of the engines were really warm."""
+    """Seconds from a model in the store to its first answer, how many of the engines were really warm, and the talk."""
 
     warm: list[float] = field(default_factory=list)
     cold: list[float] = field(default_factory=list)
     really_warm: int = 0
+    talk: Talk = field(default_factory=Talk)
 
 
 @dataclass
@@ -128,6 +129,7 @@ def firsts(kubectl: Kubectl, *, rounds: int = 8) -> Firsts:
         porter.wait_ready()
         assistants.wait_studio_ready(space)
         with model_swaps.talking(porter.space, porter.name) as talk:
+            found.talk = talk
             for number in range(rounds):
                 with _warming(space):
                     seconds, warmed = _first_answer(porter, talk, light(text := f"Good day, warm {number}."), text)
@@ -187,6 +189,7 @@ def _warming(space: Space) -> Iterator[None]:
 
 def _first_answer(porter: Assistant, talk: Talk, files: Mapping[str, str], text: str) -> tuple[float, bool]:
     """Seconds from the model in the store to the first answer of it, and whether its engine was started before."""
+    talk.texts.add(text)
     before, began = porter.status["fingerprint"], time.time()
     porter.set_content(files)
     status = porter.wait_ready(other_than=before, within=WITHIN)["status"]

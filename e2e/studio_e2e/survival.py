@@ -8,22 +8,32 @@ from studio.contract.labels import Component
 from studio_e2e import assistants, model_service
 from studio_e2e.assistants import Assistant
 from studio_e2e.database import Database
+from studio_e2e.space import Space
 from studio_e2e.waiting import NotYet, eventually
 
 Manifest = dict[str, Any]
 
-# With the orchestrator's own login, of the first thousand objects.
-_OBJECTS = """\
-import json
+# With the orchestrator's own logins, of the first thousand objects.
+_STORE = '''\
+import asyncio, json
+from studio.db.pool import connect
 from studio.settings import TrainingOrchestratorSettings
 from studio.storage.s3 import S3Store
-settings = TrainingOrchestratorSettings.from_env().storage
-found = S3Store.open(settings)._client.list_objects_v2(Bucket=settings.bucket, Prefix=settings.prefix)
-print(json.dumps([entry["Key"].removeprefix(settings.prefix) for entry in found.get("Contents", [])]))
-"""
-_NAMED = """\
-select object_key from contents union select object_key from models
-union select log_key from items where log_key is not null"""
+settings = TrainingOrchestratorSettings.from_env()
+named = """select object_key from contents union select object_key from models
+           union select log_key from items where log_key is not null"""
+async def keys(conn, statement):
+    return [row["object_key"] for row in await conn.fetch(statement)]
+async def main():
+    conn = await connect(settings.database, application_name="e2e")
+    known = {"named": await keys(conn, named), "doomed": await keys(conn, "select object_key from garbage")}
+    await conn.close()
+    return known
+store, known = settings.storage, asyncio.run(main())
+found = S3Store.open(store)._client.list_objects_v2(Bucket=store.bucket, Prefix=store.prefix)
+stored = [entry["Key"].removeprefix(store.prefix) for entry in found.get("Contents", [])]
+print(json.dumps({"stored": stored, **known}))
+'''
 
 
 def check_whole_and_single(porter: Assistant, status: Manifest) -> None:
@@ -38,8 +48,9 @@ def check_whole_and_single(porter: Assistant, status: Manifest) -> None:
         runs = [job["metadata"]["labels"][labels.RUN] for job in porter.runs()]
         active = [job["metadata"]["name"] for job in porter.jobs(Component.TRAINING) if not assistants.has_ended(job)]
         serving = [pod["metadata"]["name"] for pod in porter.serving()]
-        if runs != [status["run"]["id"]] or active or len(serving) != 1:
-            raise NotYet(f"runs {runs}, trainings {active}, serving {serving}")
+        services = [service["metadata"]["name"] for service in space.list("services", assistant=porter.name)]
+        if (runs, active, len(serving), services) != ([status["run"]["id"]], [], 1, [porter.name]):
+            raise NotYet(f"runs {runs}, trainings {active}, serving {serving}, Services {services}")
         return True
 
     eventually("one run serves and nothing else is left", single, within=90)
@@ -61,7 +72,7 @@ def newest_item(database: Database) -> int:
 def check_as_if_undisturbed(porter: Assistant, database: Database, *, since: int) -> None:
     """One training and one run came after the item of the number `since`, as in a change that nobody disturbs.
 
-    Each by its first attempt; and the store has the objects that a row speaks for, and no other.
+    Each by its first attempt.
     """
     new = """select kind, state, reason, attempt, stop_requested from items
              where assistant = $1 and seq > $2 and (kind = 'training' or reason <> 'GivenUp') order by seq"""
@@ -70,14 +81,16 @@ def check_as_if_undisturbed(porter: Assistant, database: Database, *, since: int
     first = {"attempt": 1, "stop_requested": False}
     assert database.fetch(new, porter.name, since) == [training | first, run | first]
 
+
+def check_store(space: Space) -> None:
+    """The store has what the database names, and nothing else but what is to be deleted when its time has come."""
+
     def tidy() -> bool:
-        # What was stored and is not needed is deleted when its time has come.
-        database.execute("update garbage set due_at = now()")
-        named = {row["object_key"] for row in database.fetch(_NAMED)}
-        pod = porter.space.pod_of(Component.TRAINING_ORCHESTRATOR)["metadata"]["name"]
-        stored = set(json.loads(porter.space.execute(pod, "python3", "-c", _OBJECTS)))
-        if stored != named:
-            raise NotYet(f"nobody speaks for {stored - named}, missing are {named - stored}")
+        pod = space.pod_of(Component.TRAINING_ORCHESTRATOR)["metadata"]["name"]
+        keys = {kind: set(found) for kind, found in json.loads(space.execute(pod, "python3", "-c", _STORE)).items()}
+        orphans, missing = keys["stored"] - keys["named"] - keys["doomed"], keys["named"] - keys["stored"]
+        if orphans or missing:
+            raise NotYet(f"nobody speaks for {orphans}, missing are {missing}")
         return True
 
-    eventually("the store has what the database names", tidy, within=90, every=2)
+    eventually("the store has what the database names", tidy, within=60, every=2)

@@ -1,6 +1,7 @@
 """Whatever a process of the model service writes, it may die of it, or be refused: the end is as it should be."""
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from studio_e2e.database import Database
 from studio_e2e.gates import admission, overload
 from studio_e2e.gates import database as commits
 from studio_e2e.gates.admission import AdmissionGate
-from studio_e2e.gates.deaths import Deaths
+from studio_e2e.gates.deaths import Deaths, process_of
 from studio_e2e.gates.refusals import TROUBLES, Refusals
 from studio_e2e.space import Space
 from studio_e2e.waiting import NotYet, eventually
@@ -24,10 +25,10 @@ from studio_e2e.waiting import NotYet, eventually
 Manifest = dict[str, Any]
 
 OFTEN = 0.05
-# More than seventy processes die, and each of them has to come back.
+# Some forty processes die, and each of them has to come back, on a machine that has other things to do.
 DEATHS_WITHIN = 420.0
 # What no change of content can do without, by whoever writes it; there is more.
-WRITES = {
+TO_TRAIN = {
     "training-orchestrator assistants update training wanted_since",
     "training-orchestrator garbage delete contents",
     "training-orchestrator assistants update next_training",
@@ -36,6 +37,8 @@ WRITES = {
     "training-orchestrator garbage delete models",
     "training-consumer update jobs",
     "training-consumer items update Succeeded Trained",
+}
+TO_RUN = {
     "running-orchestrator assistants update next_run",
     "running-consumer create jobs",
     "run-consumer items update Ready Ready",
@@ -44,6 +47,8 @@ WRITES = {
     "run-consumer items update Draining Replaced",
     "running-consumer delete jobs",
 }
+WARM = {"run-consumer items update Warming Claimed"}
+COLD = {"run-consumer items update Starting Claimed"}
 
 
 @pytest.fixture
@@ -70,23 +75,44 @@ def two_of_each(porter: Porter) -> Iterator[None]:
     set_pods(1)
 
 
+@pytest.fixture
+def cold(porter: Porter) -> Iterator[None]:
+    """Engines that are started with their model."""
+    porter.space.patch("assistant", porter.name, {"spec": {"running": {"warming": False}}})
+    yield
+    porter.space.patch("assistant", porter.name, {"spec": {"running": {"warming": None}}})
+
+
 @pytest.mark.timeout(600)
 def test_each_process_may_die_before_and_after_each_of_its_writes(
     requests: AdmissionGate, porter: Porter, rows: Database, two_of_each: None
 ) -> None:
-    before, newest, greeting = porter.status, survival.newest_item(rows), "Good day, says who survived them all."
+    check_deaths(porter, rows, requests, TO_TRAIN | TO_RUN | WARM)
+
+
+@pytest.mark.timeout(600)
+def test_so_may_those_that_start_an_engine_with_its_model(
+    requests: AdmissionGate, porter: Porter, rows: Database, two_of_each: None, cold: None
+) -> None:
+    check_deaths(porter, rows, requests, TO_RUN | COLD)
+
+
+def check_deaths(porter: Porter, rows: Database, requests: AdmissionGate, writes: AbstractSet[str]) -> None:
+    """Change the content while whoever makes one of `writes` dies of all that it writes."""
+    before, newest, greeting = porter.status, survival.newest_item(rows), f"Good day, say {len(writes)} survivors."
     ringing = chat.ringing(porter.space, porter.name, "good day", seconds=DEATHS_WITHIN, inside=Component.BACKEND)
     with ringing as doorbell:
         with commits.closed(rows) as gate:
-            deaths = Deaths(porter.space, rows, gate, requests)
+            deaths = Deaths(porter.space, rows, gate, requests, {process_of(write) for write in writes})
             porter.set_content(content.porter(greeting=greeting))
             swapped = deaths.until(lambda: is_swapped(porter, before))
             eventually("the new model is the only one that runs", swapped, within=DEATHS_WITHIN, every=OFTEN)
-        assert set(deaths.before) >= WRITES
-        assert set(deaths.after) >= WRITES
+        assert {process_of(write) for write in deaths.before} == deaths.processes
+        assert set(deaths.after) >= writes
     after = porter.wait_ready()["status"]
     survival.check_whole_and_single(porter, after)
     survival.check_as_if_undisturbed(porter, rows, since=newest)
+    survival.check_store(porter.space)
     assert doorbell.failed == []
     chat.wait_says(porter.space, porter.name, "survivor", "good day", greeting)
     assistants.wait_studio_ready(porter.space)
@@ -98,12 +124,13 @@ def test_an_api_server_may_refuse_each_write(requests: AdmissionGate, porter: Po
     refusals = Refusals(requests)
     swapped = refusals.until(lambda: is_swapped(porter, before))
     eventually("the new model is the only one that runs", swapped, within=180, every=OFTEN)
-    asked = {write for write in WRITES if write.endswith(("jobs", "services"))}
+    asked = {write for write in TO_TRAIN | TO_RUN if write.endswith(("jobs", "services"))}
     assert {step: codes for step, codes in refusals.refused.items() if step in asked} == {
         step: [code for code, _ in TROUBLES] for step in asked
     }
     survival.check_whole_and_single(porter, porter.wait_ready()["status"])
     survival.check_as_if_undisturbed(porter, rows, since=newest)
+    survival.check_store(porter.space)
     chat.wait_says(porter.space, porter.name, "asked again", "good day", greeting)
 
 
@@ -122,6 +149,7 @@ def test_an_api_server_that_sheds_load_is_outlived(requests: AdmissionGate, port
     survival.check_whole_and_single(porter, porter.wait_ready()["status"])
     survival.check_trained_once(porter, training)
     survival.check_as_if_undisturbed(porter, rows, since=newest)
+    survival.check_store(porter.space)
     chat.wait_says(space, porter.name, "at last", "good day", greeting)
 
 

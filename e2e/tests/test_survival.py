@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from studio.contract.labels import Component
-from studio_e2e import assistants, chat, content, faults, survival
+from studio_e2e import assistants, chat, content, faults, model_service, survival
 from studio_e2e.assistants import Assistant, Porter
 from studio_e2e.database import Database
 from studio_e2e.waiting import NotYet, eventually
@@ -83,6 +83,7 @@ def test_one_model_one_run_and_nothing_left_over(porter: Assistant, fault: Calla
     after = porter.wait_ready(other_than=before["fingerprint"], within=SURVIVED_WITHIN)["status"]
     assert after["run"]["id"] != before["run"]["id"]
     survival.check_whole_and_single(porter, after)
+    survival.check_store(porter.space)
     chat.wait_says(porter.space, porter.name, "survivor", "good day", greeting)
     assistants.wait_studio_ready(porter.space)
 
@@ -118,6 +119,7 @@ def test_the_clock_of_the_database_jumps(porter: Porter, rows: Database) -> None
     survival.check_trained_once(porter, training)
     survival.check_whole_and_single(porter, after)
     survival.check_as_if_undisturbed(porter, rows, since=newest)
+    survival.check_store(porter.space)
     chat.wait_says(porter.space, porter.name, "punctual", "good day", greeting)
 
 
@@ -139,23 +141,42 @@ def wait_holder(rows: Database, item: str, *, other_than: str) -> str:
     return eventually(f"another one holds {item}", another, within=40, every=1)
 
 
-def test_an_evicted_engine_is_replaced(porter: Porter) -> None:
-    (engine,) = porter.serving()
+def evict(porter: Assistant, engine: Manifest) -> None:
+    """Rasa may end in good order then, and its Job be Complete, although nobody wanted it to end."""
     name = engine["metadata"]["name"]
-    eviction = {
-        "apiVersion": "policy/v1",
-        "kind": "Eviction",
-        "metadata": {"name": name, "namespace": porter.space.name},
-    }
+    metadata = {"name": name, "namespace": porter.space.name}
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
     path = f"/api/v1/namespaces/{porter.space.name}/pods/{name}/eviction"
     porter.space.kubectl.run("create", "--raw", path, "-f", "-", stdin=json.dumps(eviction))
 
+
+def delete_the_job(porter: Assistant, engine: Manifest) -> None:
+    porter.space.delete("job", engine["metadata"]["labels"]["job-name"])
+
+
+@pytest.mark.parametrize("fault", [evict, delete_the_job], ids=lambda fault: fault.__name__)
+def test_a_serving_engine_that_is_lost_is_replaced(
+    porter: Assistant, fault: Callable[[Assistant, Manifest], None]
+) -> None:
+    """In the same slot: it is another attempt of the same run."""
+    (engine,), before = porter.serving(), serving_run(porter)
+    fault(porter, engine)
+
     def another() -> bool:
-        serving = [pod["metadata"]["name"] for pod in porter.serving()]
-        if not serving or name in serving:
+        serving = [pod["metadata"]["uid"] for pod in porter.serving()]
+        if not serving or engine["metadata"]["uid"] in serving:
             raise NotYet(f"{serving} serve")
         return True
 
     eventually("another engine serves", another, within=120)
     survival.check_whole_and_single(porter, porter.wait_ready()["status"])
-    assert chat.say(porter.space, porter.name, "evicted", ["good day"]) == [[porter.greeting]]
+    after = serving_run(porter)
+    assert (after["id"], after["attempt"]) == (before["id"], before["attempt"] + 1)
+    survival.check_store(porter.space)
+    chat.say(porter.space, porter.name, "lost and found", ["good day"])
+
+
+def serving_run(porter: Assistant) -> dict[str, Any]:
+    """What the orchestrator tells of the run that serves."""
+    (view,) = [view for view in model_service.runs(porter.space, porter.name) if view["serving"]]
+    return view

@@ -1,11 +1,11 @@
-"""Processes that die at the gates: before each of their writes, and after it.
+"""Processes that die at the gates, before and after their writes.
 
 Another pod comes for each that dies: the kubelet restarts a container that died twice after a pause only.
 """
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,12 +22,16 @@ Manifest = dict[str, Any]
 
 @dataclass
 class Deaths:
-    """Kills whoever stands at a gate: at a step for the first time before the write, for the second time after it."""
+    """Kills whoever stands at a gate: each of `processes` before its first write, and after every one.
+
+    What it leaves behind before any other write is what it left after the last one.
+    """
 
     space: Space
     database: Database
     commits: DatabaseGate
     requests: AdmissionGate
+    processes: Collection[str]
     before: list[str] = field(default_factory=list)
     after: list[str] = field(default_factory=list)
 
@@ -46,34 +50,42 @@ class Deaths:
 
     def _meet_commit(self, held: HeldCommit) -> None:
         pod = self._pod(lambda pod: pod["status"].get("podIP") == held.address)
-        if pod is None or held.step in self.after:
-            # Whoever began it is dead already, or has died of it twice.
-            self.commits.open_for(held.step) if pod else self.commits.roll_back(held)
-            return
-        faults.lose(self.space, pod)
-        if held.step in self.before:
-            self.after.append(held.step)
+        if pod is None:
+            # Whoever began it is dead already.
+            self.commits.roll_back(held)
+        elif self._passes(held.step):
             self.commits.open_for(held.step)
         else:
-            self.before.append(held.step)
-            self.commits.roll_back(held)
-        self.commits.wait_gone(held)
-        self._let_time_pass(pod)
+            faults.lose(self.space, pod)
+            if self._is_first(held.step):
+                self.before.append(held.step)
+                self.commits.roll_back(held)
+            else:
+                self.after.append(held.step)
+                self.commits.open_for(held.step)
+            self.commits.wait_gone(held)
+            self._let_time_pass(pod)
 
     def _meet_request(self, held: HeldRequest) -> None:
         pod = self._pod(lambda pod: pod["metadata"]["name"] == held.pod)
-        if pod is None or held.step in self.after:
+        if pod is None or self._passes(held.step):
             held.allow()
             return
-        if held.step in self.before:
-            self.after.append(held.step)
-            self._stop_after(pod, held)
-            faults.lose(self.space, pod)
-        else:
+        if self._is_first(held.step):
             self.before.append(held.step)
             faults.lose(self.space, pod)
             held.refuse(503, "ServiceUnavailable", "whoever asked is dead")
+        else:
+            self.after.append(held.step)
+            self._stop_after(pod, held)
+            faults.lose(self.space, pod)
         self._let_time_pass(pod)
+
+    def _passes(self, step: str) -> bool:
+        return step in self.after or process_of(step) not in self.processes
+
+    def _is_first(self, step: str) -> bool:
+        return process_of(step) not in map(process_of, self.before)
 
     def _stop_after(self, pod: Manifest, held: HeldRequest) -> None:
         """Let the write be stored while whoever asked for it stands still: it will never hear of it."""
@@ -101,3 +113,8 @@ class Deaths:
 
     def _pod(self, fits: Callable[[Manifest], bool]) -> Manifest | None:
         return next((pod for pod in self.space.list("pods") if fits(pod)), None)
+
+
+def process_of(step: str) -> str:
+    """Whose step it is; a consumer has one name in the database and another one at the API server."""
+    return step.partition(" ")[0]
