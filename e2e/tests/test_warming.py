@@ -62,8 +62,12 @@ def test_a_warm_engine_that_is_not_wanted_any_more_ends(porter: Assistant) -> No
     eventually("nothing runs", gone, within=120)
     run = engine["metadata"]["labels"][labels.RUN]
     (view,) = [view for view in model_service.runs(porter.space, porter.name) if view["id"] == run]
-    assert view["state"] == "Stopped"
-    assert view["reason"] in ("GivenUp", "Halted")
+    # The tests of the other process may have taken the room that it needs: then it has ended before.
+    assert (view["state"], view["reason"]) in {
+        ("Stopped", "GivenUp"),
+        ("Stopped", "Halted"),
+        ("Failed", "Unschedulable"),
+    }
     porter.space.patch("assistant", porter.name, {"spec": {"running": {"mode": None}}})
 
 

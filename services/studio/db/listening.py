@@ -78,8 +78,9 @@ class Listener:
             try:
                 await self._listen_once()
                 pause = 0.1
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-                log.warning("not listening to the database, polling until it is back", error=str(error))
+            except Exception as error:  # noqa: BLE001 (a listener that ends is missed by nobody)
+                # Not only what asyncpg documents: a connection that breaks between two messages ends in other errors.
+                log.warning("not listening to the database, polling until it is back", error=repr(error))
             await asyncio.sleep(pause)
             pause = min(pause * 2, self._poll)
 

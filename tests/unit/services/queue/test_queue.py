@@ -9,6 +9,7 @@ from tests.support import postgres
 
 from studio.contract.model_service import Progress
 from studio.db import pool
+from studio.db.listening import Listener
 from studio.model_service import claiming, presence
 from studio.model_service import queue as q
 from studio.model_service.queue import IllegalTransition, LeaseLost, Queue, QueueError
@@ -309,6 +310,20 @@ async def test_listening_goes_on_after_the_server_restarted(
         await stop(studio_pool, "a-t1")
         while q.ITEM_CHANNEL not in seen:
             seen += [note.channel for note in await listener.wait(5)]
+
+
+async def test_listening_goes_on_after_whatever_a_broken_connection_says(studio_database: DatabaseSettings) -> None:
+    broken = [asyncpg.InternalClientError("got result for unknown protocol state 3"), AttributeError("writelines")]
+
+    async def connect() -> asyncpg.Connection:
+        if broken:
+            raise broken.pop()
+        return await pool.connect(studio_database, application_name="test")
+
+    async with asyncio.timeout(20), Listener(connect, ("anything",), poll=0.1) as listener:
+        while not await listener.wait(5):
+            pass
+    assert broken == []
 
 
 async def test_another_priority_moves_what_waits_and_is_audited(queue: Queue, studio_pool: asyncpg.Pool) -> None:
