@@ -85,10 +85,10 @@ os._exit(0)
 class Firsts:
     """Seconds from a model in the store to its first answer, how many of the engines were really warm, and the talk."""
 
+    talk: Talk
     warm: list[float] = field(default_factory=list)
     cold: list[float] = field(default_factory=list)
     really_warm: int = 0
-    talk: Talk = field(default_factory=Talk)
 
 
 @dataclass
@@ -122,14 +122,13 @@ def diet(greeting: str) -> dict[str, str]:
 
 def firsts(kubectl: Kubectl, *, rounds: int = 8) -> Firsts:
     """Train new content, with a warm engine and without one, in turn."""
-    found = Firsts()
     with model_stage.namespace(kubectl, "warm") as space:
         porter = Assistant(space, "porter")
         porter.apply_with_content(light("Good day, says the first."))
         porter.wait_ready()
         assistants.wait_studio_ready(space)
         with model_swaps.talking(porter.space, porter.name) as talk:
-            found.talk = talk
+            found = Firsts(talk)
             for number in range(rounds):
                 with _warming(space):
                     seconds, warmed = _first_answer(porter, talk, light(text := f"Good day, warm {number}."), text)

@@ -1,6 +1,7 @@
 """An Assistant and its Studio as a user sees them: conditions, Jobs, slots, and the pods behind the Service."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,6 +79,15 @@ class Assistant:
     def set_content(self, files: Mapping[str, str]) -> None:
         """Replace the ConfigMap `<name>-content`."""
         self.space.apply(manifests.config_map(f"{self.name}-content", files))
+
+    @contextmanager
+    def without_warming(self) -> Iterator[None]:
+        """Engines are started with their model while the block runs."""
+        self.space.patch("assistant", self.name, {"spec": {"running": {"warming": False}}})
+        try:
+            yield
+        finally:
+            self.space.patch("assistant", self.name, {"spec": {"running": {"warming": None}}})
 
     def apply_with_content(self, files: Mapping[str, str], **spec: Any) -> None:
         """Apply the ConfigMap `<name>-content` and the Assistant that is made of it."""

@@ -2,17 +2,16 @@
 
 import asyncio
 import base64
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 import asyncpg
 
 from studio.contract.labels import Component
 from studio_e2e.space import Space
 
-T = TypeVar("T")
 _SECONDS = 20.0
 # The moments that decide something, by the server's clock.
 _MOMENTS = {
@@ -59,19 +58,9 @@ def opened(space: Space) -> Iterator[Database]:
     secret = space.must_get("secret", "studio-database")["data"]["superuser-password"]
     login = {"user": "postgres", "password": base64.b64decode(secret).decode(), "database": "studio"}
     with asyncio.Runner() as runner:
-        connection = runner.run(_connect(pod["status"]["podIP"], **login))
+        limits = {"timeout": _SECONDS, "command_timeout": _SECONDS}
+        connection = runner.run(asyncpg.connect(host=pod["status"]["podIP"], **login, **limits))
         try:
             yield Database(runner, connection)
         finally:
-            runner.run(_close(connection))
-
-
-def _connect(host: str, **login: str) -> Coroutine[Any, Any, asyncpg.Connection]:
-    async def connect() -> asyncpg.Connection:
-        return await asyncpg.connect(host=host, timeout=_SECONDS, command_timeout=_SECONDS, **login)
-
-    return connect()
-
-
-async def _close(connection: asyncpg.Connection) -> None:
-    await connection.close(timeout=_SECONDS)
+            runner.run(connection.close(timeout=_SECONDS))

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -31,6 +32,15 @@ def lose(space: Space, pod: Manifest) -> None:
     """Kill a pod's processes for good, as when its node is lost: another pod comes instead of it, by another name."""
     sigkill(space, pod)
     space.delete("pod", pod["metadata"]["name"], "--grace-period=0", "--force", "--wait=false")
+
+
+def cut_off(pod: Manifest) -> None:
+    """Take a pod's network away: what it has open is never closed towards others. Skips where it is out of reach."""
+    found = processes.of_pod(pod["metadata"]["uid"])
+    if not found:
+        pytest.skip("the processes of pods are not on this machine")
+    network = f"--net=/proc/{found[0].pid}/ns/net"
+    subprocess.run(["nsenter", network, "ip", "link", "set", "eth0", "down"], check=True, timeout=10)
 
 
 def kill_operator(home: Space) -> None:

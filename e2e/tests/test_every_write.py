@@ -1,6 +1,6 @@
 """Whatever a process of the model service writes, it may die of it, or be refused: the end is as it should be."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,14 @@ import pytest
 from stage.kubectl import Kubectl, conditions
 from studio.contract import labels
 from studio.contract.labels import Component
-from studio_e2e import assistants, chat, content, survival
+from studio_e2e import assistants, chat, content, faults, survival
 from studio_e2e.assistants import Assistant, Porter
 from studio_e2e.control_plane import ControlPlane
 from studio_e2e.database import Database
 from studio_e2e.gates import admission, overload
 from studio_e2e.gates import database as commits
 from studio_e2e.gates.admission import AdmissionGate
+from studio_e2e.gates.database import EVERYTHING, DatabaseGate, HeldCommit
 from studio_e2e.gates.deaths import Deaths, process_of
 from studio_e2e.gates.refusals import TROUBLES, Refusals
 from studio_e2e.space import Space
@@ -78,9 +79,8 @@ def two_of_each(porter: Porter) -> Iterator[None]:
 @pytest.fixture
 def cold(porter: Porter) -> Iterator[None]:
     """Engines that are started with their model."""
-    porter.space.patch("assistant", porter.name, {"spec": {"running": {"warming": False}}})
-    yield
-    porter.space.patch("assistant", porter.name, {"spec": {"running": {"warming": None}}})
+    with porter.without_warming():
+        yield
 
 
 @pytest.mark.timeout(600)
@@ -116,6 +116,38 @@ def check_deaths(porter: Porter, rows: Database, requests: AdmissionGate, writes
     assert doorbell.failed == []
     chat.wait_says(porter.space, porter.name, "survivor", "good day", greeting)
     assistants.wait_studio_ready(porter.space)
+
+
+def test_the_locks_of_a_lost_node_are_let_go(porter: Porter, rows: Database) -> None:
+    """Nobody closes its connections, and it had the assistant for itself: the database has to notice."""
+    before, newest, greeting = porter.status, survival.newest_item(rows), "Good day, wherever I am."
+    with commits.closed(rows) as gate:
+        porter.set_content(content.porter(greeting=greeting))
+        asking = until_held(gate, "running-orchestrator assistants update next_run")
+        held = eventually("it asks for the run", asking, within=90, every=OFTEN)
+        pod = next(pod for pod in porter.space.list("pods") if pod["status"].get("podIP") == held.address)
+        faults.cut_off(pod)
+        faults.lose(porter.space, pod)
+        gate.open_for(EVERYTHING)
+        gate.wait_gone(held, within=60)
+    after = porter.wait_ready(other_than=before["fingerprint"], within=120)["status"]
+    survival.check_whole_and_single(porter, after)
+    survival.check_as_if_undisturbed(porter, rows, since=newest)
+    survival.check_store(porter.space)
+    chat.wait_says(porter.space, porter.name, "lost node", "good day", greeting)
+
+
+def until_held(gate: DatabaseGate, step: str) -> Callable[[], HeldCommit | None]:
+    """A probe that lets pass whoever is not at this step, and gives who is."""
+
+    def probe() -> HeldCommit | None:
+        held = gate.held()
+        for commit in held:
+            if commit.step != step:
+                gate.open_for(commit.step)
+        return next((commit for commit in held if commit.step == step), None)
+
+    return probe
 
 
 def test_an_api_server_may_refuse_each_write(requests: AdmissionGate, porter: Porter, rows: Database) -> None:

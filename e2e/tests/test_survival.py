@@ -47,23 +47,21 @@ def while_training_somebody_deletes_the_pod_and_then_the_job(porter: Assistant) 
     porter.space.run("delete", "pods", "-l", f"job-name={first}", "--wait=false")
 
     def after_it() -> str | None:
-        jobs = {
-            job["metadata"]["name"]: job for job in porter.jobs(Component.TRAINING) if not assistants.has_ended(job)
-        }
-        return next(iter(jobs.keys() - {first}), None)
+        jobs = porter.jobs(Component.TRAINING)
+        active = {job["metadata"]["name"] for job in jobs if not assistants.has_ended(job)}
+        return next(iter(active - {first}), None)
 
     porter.space.delete("job", eventually("the next attempt", after_it, within=60))
 
 
 def while_swapping_a_consumer_and_the_new_engine_are_killed(porter: Assistant) -> None:
     """An engine that was started with its model; a warm one that is lost has a test of its own."""
-    porter.space.patch("assistant", porter.name, {"spec": {"running": {"warming": False}}})
-    known = {job["metadata"]["name"] for job in porter.runs()}
-    new = eventually("the next run", lambda: {job["metadata"]["name"] for job in porter.runs()} - known, within=90)
-    kill(porter, Component.RUNNING_CONSUMER)
-    pods = ("-l", f"job-name in ({','.join(new)})")
-    porter.space.run("delete", "pods", *pods, "--grace-period=0", "--force")
-    porter.space.patch("assistant", porter.name, {"spec": {"running": {"warming": None}}})
+    with porter.without_warming():
+        known = {job["metadata"]["name"] for job in porter.runs()}
+        new = eventually("the next run", lambda: {job["metadata"]["name"] for job in porter.runs()} - known, within=90)
+        kill(porter, Component.RUNNING_CONSUMER)
+        pods = ("-l", f"job-name in ({','.join(new)})")
+        porter.space.run("delete", "pods", *pods, "--grace-period=0", "--force")
 
 
 @pytest.mark.parametrize(
@@ -156,7 +154,7 @@ def delete_the_job(porter: Assistant, engine: Manifest) -> None:
 
 @pytest.mark.parametrize("fault", [evict, delete_the_job], ids=lambda fault: fault.__name__)
 def test_a_serving_engine_that_is_lost_is_replaced(
-    porter: Assistant, fault: Callable[[Assistant, Manifest], None]
+    porter: Porter, fault: Callable[[Assistant, Manifest], None]
 ) -> None:
     """In the same slot: it is another attempt of the same run."""
     (engine,), before = porter.serving(), serving_run(porter)
@@ -173,7 +171,7 @@ def test_a_serving_engine_that_is_lost_is_replaced(
     after = serving_run(porter)
     assert (after["id"], after["attempt"]) == (before["id"], before["attempt"] + 1)
     survival.check_store(porter.space)
-    chat.say(porter.space, porter.name, "lost and found", ["good day"])
+    assert chat.say(porter.space, porter.name, "lost and found", ["good day"]) == [[porter.greeting]]
 
 
 def serving_run(porter: Assistant) -> dict[str, Any]:

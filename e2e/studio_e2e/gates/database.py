@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from studio_e2e.database import Database
 from studio_e2e.waiting import eventually
 
+EVERYTHING = "*"
 TABLES = ("assistants", "contents", "items", "models", "garbage")
 # Who waits says so as its application's name, which the server cuts off after 63 bytes. A heartbeat is no step.
 _INSTALL = """
@@ -76,10 +77,15 @@ class DatabaseGate:
         """End the server's process, and the transaction with it."""
         self._database.execute("select pg_terminate_backend($1)", commit.pid)
 
-    def wait_gone(self, commit: HeldCommit) -> None:
-        """Until the server's process has ended: it does, once whom it would answer is dead."""
+    def wait_over(self, commit: HeldCommit) -> None:
+        """Until its transaction has ended, one way or the other."""
+        at_work = "select from pg_stat_activity where pid = $1 and state <> 'idle'"
+        eventually(f"{commit} is over", lambda: not self._database.fetch(at_work, commit.pid), within=20, every=0.05)
+
+    def wait_gone(self, commit: HeldCommit, *, within: float) -> None:
+        """Until the server's process has ended, and the locks of its session with it."""
         alive = "select from pg_stat_activity where pid = $1"
-        eventually(f"{commit} is gone", lambda: not self._database.fetch(alive, commit.pid), within=20, every=0.05)
+        eventually(f"{commit} is gone", lambda: not self._database.fetch(alive, commit.pid), within=within)
 
 
 @contextmanager
@@ -88,12 +94,13 @@ def closed(database: Database) -> Iterator[DatabaseGate]:
     database.execute(_INSTALL)
     for table in TABLES:
         database.execute(_TRIGGER.format(table=table))
+    gate = DatabaseGate(database)
     try:
-        yield DatabaseGate(database)
+        yield gate
     finally:
         # Who waits holds locks on what is dropped.
-        database.execute("insert into gate.open values ('*') on conflict do nothing")
-        eventually("nobody is held", lambda: not database.fetch(_HELD), within=20, every=0.05)
+        gate.open_for(EVERYTHING)
+        eventually("nobody is held", lambda: not gate.held(), within=20, every=0.05)
         # One after the other: who has changed a table asks at the gate next, so nobody may lock both in another order.
         for table in TABLES:
             database.execute(f"drop trigger gate on {table}")

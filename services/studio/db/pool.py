@@ -15,6 +15,9 @@ STATEMENT_TIMEOUT = 15.0
 COMMAND_TIMEOUT = STATEMENT_TIMEOUT + 5
 LOCK_TIMEOUT = 5.0
 IDLE_IN_TRANSACTION_TIMEOUT = 30.0
+# A node that is lost says no goodbye: without these the server keeps the locks of who was on it for hours.
+SILENCE_TIMEOUT = 20.0
+_PROBES = 3
 
 Prepare = Callable[[asyncpg.Connection], Coroutine[Any, Any, None]]
 
@@ -92,6 +95,11 @@ def _arguments(settings: DatabaseSettings, application_name: str, statement_time
             "statement_timeout": _milliseconds(statement_timeout),
             "lock_timeout": _milliseconds(LOCK_TIMEOUT),
             "idle_in_transaction_session_timeout": _milliseconds(IDLE_IN_TRANSACTION_TIMEOUT),
+            "tcp_keepalives_idle": str(int(SILENCE_TIMEOUT) // 2),
+            "tcp_keepalives_interval": str(int(SILENCE_TIMEOUT) // 2 // _PROBES),
+            "tcp_keepalives_count": str(_PROBES),
+            # Keepalives are silent while an answer waits for its acknowledgement.
+            "tcp_user_timeout": _milliseconds(SILENCE_TIMEOUT),
             "timezone": "UTC",
             # Compiling a statement takes longer than any of ours runs.
             "jit": "off",

@@ -9,10 +9,12 @@ from tenacity import retry, retry_if_exception, stop_after_delay, wait_random_ex
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# asyncpg reports a closed connection as InterfaceError, also for misuse; those end after the time limit.
+# asyncpg reports a closed connection as InterfaceError, also for misuse, and one that breaks between two messages as
+# InternalClientError; misuse ends after the time limit.
 _TRANSIENT = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,

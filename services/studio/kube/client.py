@@ -147,9 +147,11 @@ class Kube:
         except NotFound:
             return False
         except Conflict:
+            if uid is None:
+                raise
             # Mostly another object has that name now; but a server may also be at odds with itself for a moment.
-            live = await self.get(kind, namespace, name) if uid is not None else None
-            if uid is None or (live is not None and live["metadata"]["uid"] == uid):
+            live = await self.get(kind, namespace, name)
+            if live is not None and live["metadata"]["uid"] == uid:
                 raise
             return False
         return True
