@@ -136,6 +136,33 @@ async def test_swap(studio: World, kube: FakeKube, reconciler: Reconciler) -> No
     assert await studio.queue.claim("run", "c2") is None
 
 
+async def test_readiness_does_not_count_until_a_flip_has_settled(
+    studio: World, kube: FakeKube, reconciler: Reconciler
+) -> None:
+    """Who makes the endpoints may hear of the flip before it hears that the pod is ready."""
+    await put(studio)
+    await add_model(studio, 1)
+    await reconciler.reconcile(UID)
+    lease = await make_ready(studio, "c0")
+    for _ in range(2):
+        assert await reconciler.reconcile(UID) is not None
+        assert (served(kube), settling(kube)) == (lease.item.id, True)
+    age_the_flip(kube)
+    assert await reconciler.reconcile(UID) is None
+    assert (served(kube), settling(kube)) == (lease.item.id, False)
+    kube.requests.clear()
+    await reconciler.reconcile(UID)
+    assert kube.writes() == []
+    bent = service(kube)
+    kube.put({**bent, "spec": {**bent["spec"], "publishNotReadyAddresses": True}})
+    await reconciler.reconcile(UID)
+    assert (served(kube), settling(kube)) == (lease.item.id, False)
+
+
+def settling(kube: FakeKube) -> bool:
+    return bool(service(kube)["spec"]["publishNotReadyAddresses"])
+
+
 async def test_changed_limits_swap_too(studio: World, kube: FakeKube, reconciler: Reconciler) -> None:
     await put(studio)
     await add_model(studio, 1)
@@ -224,12 +251,13 @@ async def test_a_slower_pass_cannot_flip_back(studio: World, kube: FakeKube, rec
         slow, fast = [int(await conn.fetchval("select nextval('fence')")) for _ in range(2)]
         before = await front.ensure(assistant, fence=slow, highest=highest)
         sight = await front.ensure(assistant, fence=fast, highest=highest)
-        await front.point(assistant, sight, "new", fence=fast, since=None)
+        moment = await conn.fetchval("select now()")
+        await front.flip(assistant, sight, "new", fence=fast, since=moment)
         with pytest.raises(Overtaken):  # by the resource version
-            await front.point(assistant, before, "old", fence=slow, since=None)
+            await front.flip(assistant, before, "old", fence=slow, since=moment)
         sight = await front.ensure(assistant, fence=slow, highest=highest)
         with pytest.raises(Overtaken, match="fence"):  # and by the fence
-            await front.point(assistant, sight, "old", fence=slow, since=None)
+            await front.flip(assistant, sight, "old", fence=slow, since=moment)
     assert served(kube) == "new"
 
 

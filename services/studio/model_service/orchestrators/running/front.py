@@ -39,13 +39,17 @@ class Services(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What was seen of the Service; `foreign` is why it may not be touched, `since` when it was last flipped."""
+    """What was seen of the Service; `foreign` is why it may not be touched, `since` when it was last flipped.
+
+    `settling`: it was told then not to mind readiness, and not yet to do so again.
+    """
 
     live: Manifest | None
     serving: str | None
     fence: int = 0
     foreign: str = ""
     since: datetime | None = None
+    settling: bool = False
 
 
 class Front:
@@ -72,23 +76,35 @@ class Front:
             await self._kube.delete(SERVICE, assistant.namespace, assistant.name, uid=live["metadata"]["uid"])
             return await self._create(assistant, fence)
         known = facts.fence < fence or facts.fence <= await highest()
-        sight = Sight(live, facts.serving, facts.fence if known else 0, since=facts.since)
-        return (
-            sight if facts.intact else await self.point(assistant, sight, facts.serving, fence=fence, since=facts.since)
-        )
+        sight = Sight(live, facts.serving, facts.fence if known else 0, since=facts.since, settling=facts.settling)
+        return sight if facts.intact else await self.keep(assistant, sight, fence=fence, settling=facts.settling)
 
-    async def point(
-        self, assistant: Assistant, sight: Sight, run: str | None, *, fence: int, since: datetime | None
-    ) -> Sight:
+    async def flip(self, assistant: Assistant, sight: Sight, run: str, *, fence: int, since: datetime) -> Sight:
         """Send to a run, if the Service is still as it was seen and nobody with a higher fence has written it.
 
-        `since` is noted in the same write: whoever looks at the Service later knows whether a flip has settled.
+        `since` is noted in the same write: whoever looks at the Service later knows whether the flip has settled.
         """
+        return await self._point(assistant, sight, run, fence=fence, since=since, settling=True)
+
+    async def keep(self, assistant: Assistant, sight: Sight, *, fence: int, settling: bool) -> Sight:
+        """Send where it does, under this fence, on the same terms."""
+        return await self._point(assistant, sight, sight.serving, fence=fence, since=sight.since, settling=settling)
+
+    async def _point(
+        self,
+        assistant: Assistant,
+        sight: Sight,
+        run: str | None,
+        *,
+        fence: int,
+        since: datetime | None,
+        settling: bool,
+    ) -> Sight:
         if sight.live is None or sight.foreign:
             raise Overtaken(sight.foreign or "the Service is not there")
         if sight.fence >= fence:
             raise Overtaken(f"the Service was written under fence {sight.fence}, ours is {fence}")
-        body = service_object.pointed(assistant, sight.live, run=run, fence=fence, since=since)
+        body = service_object.pointed(assistant, sight.live, run=run, fence=fence, since=since, settling=settling)
         try:
             live = await self._kube.replace(SERVICE, body)
         except Conflict as error:
@@ -96,7 +112,7 @@ class Front:
         if run != sight.serving:
             log.info("the service sends to another run", assistant=assistant.name, run=run, before=sight.serving)
         # The same pass may write again: its own fence does not stand against it.
-        return Sight(live, run, sight.fence, since=since)
+        return Sight(live, run, sight.fence, since=since, settling=settling)
 
     async def remove(self, assistant: Assistant) -> None:
         """Delete the Service if it belongs to this very assistant."""

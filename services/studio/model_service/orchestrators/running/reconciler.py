@@ -125,6 +125,8 @@ class Reconciler:
                 break
             sight = await self._act(conn, view, sight, actions, fence)
             assistant = await self._note_sight(conn, assistant, sight)
+        if sight.settling and settling <= 0 and not sight.foreign:
+            await self._front.keep(assistant, sight, fence=fence, settling=False)
         async with conn.transaction():
             await history.prune(conn, assistant.uid, "run", keep=KEEP_RUNS)
         return min((seconds for seconds in (settling, rest) if seconds and seconds > 0), default=None)
@@ -180,11 +182,12 @@ class Reconciler:
                     await self._start(conn, view.assistant, view.model, wanted, warm=run)
                 case Flip(run=run):
                     now = await conn.fetchval("select clock_timestamp()")
-                    return await self._front.point(view.assistant, sight, run, fence=fence, since=now)
+                    return await self._front.flip(view.assistant, sight, run, fence=fence, since=now)
         stops = [action for action in actions if isinstance(action, Stop)]
         if stops and sight.live is not None and not sight.foreign:
             # From here on a slower pass with an older view can not flip back to what is being stopped.
-            sight = await self._front.point(view.assistant, sight, sight.serving, fence=fence, since=sight.since)
+            settling = settling_for(sight.since, view.now) > 0
+            sight = await self._front.keep(view.assistant, sight, fence=fence, settling=settling)
         for stop in stops:
             idle = stop.reason == Reason.HALTED and view.rest is not None and view.rest <= 0
             await self._stop(conn, stop, message=UNUSED if idle else "")

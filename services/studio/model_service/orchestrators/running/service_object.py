@@ -18,7 +18,7 @@ SINCE = f"{labels.GROUP}/since"
 class ServiceFacts:
     """What a Service says. `ours`: the model service made it for this assistant; `intact`: nobody bent it.
 
-    `since` is when it began to send to `serving`; None: not known.
+    `since` is when it began to send to `serving`; None: not known. `settling`: it sends there, ready or not.
     """
 
     ours: bool
@@ -27,6 +27,7 @@ class ServiceFacts:
     fence: int
     intact: bool
     since: datetime | None
+    settling: bool
 
 
 def build(assistant: Assistant, *, run: str | None, fence: int, version: str) -> Manifest:
@@ -79,16 +80,24 @@ def read(assistant: Assistant, live: Manifest) -> ServiceFacts:
         fence=int(fence) if fence.isdigit() else 0,
         intact=selector == _selector(assistant, run) and ports == [_without_protocol(port) for port in _ports()],
         since=_moment(annotations.get(SINCE)),
+        settling=spec.get("publishNotReadyAddresses") is True,
     )
 
 
-def pointed(assistant: Assistant, live: Manifest, *, run: str | None, fence: int, since: datetime | None) -> Manifest:
-    """The live Service changed to send to a run; what the API server or others added stays."""
+def pointed(
+    assistant: Assistant, live: Manifest, *, run: str | None, fence: int, since: datetime | None, settling: bool
+) -> Manifest:
+    """The live Service changed to send to a run; what the API server or others added stays.
+
+    While it is `settling`, readiness does not count: who makes the endpoints hears of a Service and of a pod in any
+    order, and one that is ready for us may not be ready for them yet, so that for a moment there would be no endpoint.
+    """
     body = deepcopy(live)
     told = {labels.FENCE: str(fence)} | ({SINCE: since.isoformat(timespec="milliseconds")} if since else {})
     body["metadata"]["annotations"] = {**(body["metadata"].get("annotations") or {}), **told}
     body["spec"]["selector"] = _selector(assistant, run)
     body["spec"]["ports"] = _ports()
+    body["spec"]["publishNotReadyAddresses"] = settling
     return body
 
 
