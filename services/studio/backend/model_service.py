@@ -80,9 +80,13 @@ class ModelService:
         """Move a training that waits."""
         return await self._post(f"/v1/trainings/{id}/priority", _TRAINING, {"priority": priority, "who": who})
 
-    async def transitions(self, id: str) -> list[Transition]:  # noqa: A002
+    async def training_transitions(self, id: str) -> list[Transition]:  # noqa: A002
         """All that became of a training, the oldest first."""
         return await self._get(self._training, f"/v1/trainings/{id}/transitions", _TRANSITIONS)
+
+    async def run_transitions(self, id: str) -> list[Transition]:  # noqa: A002
+        """All that became of a run, the oldest first."""
+        return await self._get(self._running, f"/v1/runs/{id}/transitions", _TRANSITIONS)
 
     async def start_run(self, assistant: str, who: str) -> Run:
         """Run what an assistant wants to run, by hand."""

@@ -3,7 +3,7 @@ import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import type { ConversationFilters } from "@/domain/filters";
 import { queryOf } from "@/domain/filters";
 import { type Api, data } from "./client";
-import type { Assistant, Training } from "./types";
+import type { Assistant, Items, Training } from "./types";
 
 export const keys = {
   me: ["me"],
@@ -15,7 +15,7 @@ export const keys = {
   revisions: (name: string) => ["content", name, "revisions"],
   trainings: ["trainings"],
   training: (id: string) => ["trainings", "one", id],
-  transitions: (id: string) => ["trainings", "one", id, "transitions"],
+  transitions: (items: Items, id: string) => [items, "one", id, "transitions"],
   models: (name: string) => ["models", name],
   runs: ["runs"],
   runsOf: (name: string) => ["runs", "of", name],
@@ -115,11 +115,11 @@ export const training = (api: Api, id: string) =>
     queryFn: ({ signal }) => data(api.rest.GET("/api/v1/trainings/{id}", { params: { path: { id } }, signal })),
   });
 
-export const transitions = (api: Api, id: string) =>
+export const transitions = (api: Api, items: Items, id: string) =>
   queryOptions({
-    queryKey: keys.transitions(id),
+    queryKey: keys.transitions(items, id),
     queryFn: async ({ signal }) =>
-      (await data(api.rest.GET("/api/v1/trainings/{id}/transitions", { params: { path: { id } }, signal }))).items,
+      (await data(api.rest.GET(`/api/v1/${items}/{id}/transitions`, { params: { path: { id } }, signal }))).items,
   });
 
 export const models = (api: Api, name: string) =>

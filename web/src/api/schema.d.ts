@@ -698,6 +698,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{id}/transitions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Transitions
+         * @description Who changed a run, when, and why; the oldest first.
+         */
+        get: operations["list_transitions_api_v1_runs__id__transitions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/status": {
         parameters: {
             query?: never;
@@ -1831,7 +1851,7 @@ export interface components {
         TrainingState: "Queued" | "Running" | "Succeeded" | "Failed" | "Cancelled" | "Superseded";
         /**
          * Transition
-         * @description One entry of the audit of a training: who changed it, when, and why.
+         * @description One entry of the audit of a training or a run: who changed it, when, and why.
          */
         Transition: {
             /**
@@ -3257,6 +3277,38 @@ export interface operations {
                 };
                 content: {
                     "text/event-stream": string;
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_transitions_api_v1_runs__id__transitions_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a run */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Transition_"];
                 };
             };
             /** @description What went wrong */

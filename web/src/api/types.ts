@@ -15,6 +15,8 @@ export type DraftPaths = Schemas["DraftPaths"];
 export type Revision = Schemas["Revision"];
 export type Training = Schemas["Training"];
 export type CacheHit = Schemas["CacheHit"];
+/** What has states, a history and a log: the model service's items. */
+export type Items = "trainings" | "runs";
 export type Transition = Schemas["Transition"];
 export type AssistantTraining = Schemas["AssistantTraining"];
 export type Model = Schemas["TrainedModel"];

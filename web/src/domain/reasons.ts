@@ -3,9 +3,9 @@
 const WORDS: Record<string, string> = {
   Queued: "Waiting for a free training slot",
   Requested: "Just asked for",
-  Claimed: "A trainer has taken it",
-  Adopted: "Another trainer goes on with it",
-  Released: "Its trainer ended in good order; another one goes on",
+  Claimed: "It has been taken up",
+  Adopted: "Somebody else goes on with it",
+  Released: "Whoever had it ended in good order; somebody else goes on",
   Starting: "Its job is being created",
   Pulling: "Images are being pulled",
   Fetching: "Its content is being fetched and checked",

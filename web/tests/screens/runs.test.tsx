@@ -65,6 +65,12 @@ describe("the runs of an assistant", () => {
 });
 
 describe("a run", () => {
+  const history = [
+    { at: "2026-11-21T08:00:00Z", who: "concert-hall", from_state: null, to_state: "Queued", reason: "Requested" },
+    { at: "2026-11-21T08:00:01Z", who: "consumer-0", from_state: "Queued", to_state: "Starting", reason: "Claimed" },
+  ];
+  beforeEach(() => server.use(http.get(`${API}/runs/${id}/transitions`, () => pageOf(history))));
+
   it("follows its log to the end", async () => {
     server.use(
       http.get(`${API}/runs/${id}`, () => HttpResponse.json(run())),
@@ -74,6 +80,17 @@ describe("a run", () => {
     expect(await screen.findByRole("log", { name: "Run log" })).toBeTruthy();
     expect(await screen.findByText("Rasa server is up")).toBeTruthy();
     expect(await screen.findByText("Complete")).toBeTruthy();
+  });
+
+  it("says who changed it, and why", async () => {
+    server.use(
+      http.get(`${API}/runs/${id}`, () => HttpResponse.json(run())),
+      http.get(`${API}/runs/${id}/log`, () => streamOf("")),
+    );
+    openPage(`/runs/${id}`);
+    expect(await screen.findByText("Queued → Starting")).toBeTruthy();
+    expect(screen.getByText("consumer-0")).toBeTruthy();
+    expect(screen.getByText("It has been taken up")).toBeTruthy();
   });
 
   it("that is not there is not found", async () => {

@@ -118,7 +118,7 @@ describe("a training that", () => {
     openPage(`/trainings/${id}`);
     expect(await screen.findByText("ann")).toBeTruthy();
     expect(screen.getByText("Queued → Running")).toBeTruthy();
-    expect(screen.getByText("A trainer has taken it")).toBeTruthy();
+    expect(screen.getByText("It has been taken up")).toBeTruthy();
     expect(screen.getByText("the first attempt")).toBeTruthy();
   });
 });

@@ -11,7 +11,7 @@ class Training(TrainingView):
 
 
 class Transition(TransitionView):
-    """One entry of the audit of a training: who changed it, when, and why."""
+    """One entry of the audit of a training or a run: who changed it, when, and why."""
 
 
 class Prioritisation(Request):

@@ -1,4 +1,4 @@
-"""Runs with their logs; trying an assistant that does not run, and taking one away."""
+"""Runs with their history and logs; trying an assistant that does not run, and taking one away."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from studio.backend import audit, cursors
 from studio.backend.access import Caller, may
 from studio.backend.authorisation import Operation
 from studio.backend.models.common import AssistantName, Page
-from studio.backend.models.trainings import Run
+from studio.backend.models.trainings import Run, Transition
 from studio.backend.routes import logs, parameters
 from studio.backend.services import Services
 from studio.http import streams
@@ -50,6 +50,12 @@ def _reading(router: APIRouter, services: Services) -> None:
     async def get_run(caller: Read, id: parameters.RunId) -> Run:  # noqa: A002
         """One run."""
         return await _own(services, caller, id)
+
+    @router.get("/runs/{id}/transitions")
+    async def list_transitions(caller: Read, id: parameters.RunId) -> Page[Transition]:  # noqa: A002
+        """Who changed a run, when, and why; the oldest first."""
+        await _own(services, caller, id)
+        return Page(items=await model_service.run_transitions(id))
 
     @router.get("/runs/{id}/log", response_class=Response, responses=streams.STREAM)
     async def run_log(

@@ -61,7 +61,7 @@ def _reading(router: APIRouter, services: Services) -> None:
     async def list_transitions(caller: Read, id: parameters.TrainingId) -> Page[Transition]:  # noqa: A002
         """Who changed a training, when, and why; the oldest first."""
         await _own(services, caller, id)
-        return Page(items=await model_service.transitions(id))
+        return Page(items=await model_service.training_transitions(id))
 
     @router.get("/trainings/{id}/log", response_class=Response, responses=streams.STREAM)
     async def training_log(

@@ -1,4 +1,6 @@
-"""Runs by hand: try an assistant that does not run, or take one away."""
+"""Runs by hand: try an assistant that does not run, or take one away, and what became of them."""
+
+from typing import Annotated
 
 import typer
 
@@ -6,6 +8,8 @@ from studio.cli.formats import Format
 from studio.cli.options import AssistantArgument, AssistantFilter, Limit, Output, program_of
 
 app = typer.Typer(no_args_is_help=True, help="List, start and stop the runs of models.")
+
+_RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id of the run.")]
 
 
 @app.command("list")
@@ -40,6 +44,14 @@ def start(context: typer.Context, assistant: AssistantArgument, output: Output =
 def stop(context: typer.Context, assistant: AssistantArgument, output: Output = Format.TABLE) -> None:
     """End what runs, until it is started or another model is wanted."""
     _ask(context, assistant, "stop", "is being stopped", output)
+
+
+@app.command()
+def history(context: typer.Context, run: _RunArgument, output: Output = Format.TABLE) -> None:
+    """Who changed a run, when, and why; the oldest first."""
+    from studio.cli.history import show
+
+    show(program_of(context), "runs", run, output)
 
 
 def _ask(context: typer.Context, assistant: str, what: str, said: str, output: Format) -> None:

@@ -105,21 +105,9 @@ def priority(
 @app.command()
 def history(context: typer.Context, training: _TrainingArgument, output: Output = Format.TABLE) -> None:
     """Who changed a training, when, and why; the oldest first."""
-    from studio.cli import render
-    from studio.cli.client import url_path
+    from studio.cli.history import show
 
-    program = program_of(context)
-    items = program.api.get(url_path("trainings", training, "transitions"))["items"]
-    now = program.world.clock()
-    columns: list[render.Column] = [
-        ("age", lambda item: render.ago(item.get("at"), now)),
-        ("from", lambda item: render.state(item.get("from_state"))),
-        ("to", lambda item: render.state(item.get("to_state"))),
-        ("reason", lambda item: item.get("reason")),
-        ("who", lambda item: item.get("who")),
-        ("message", lambda item: item.get("message")),
-    ]
-    render.emit(program, output, items, lambda: render.table(items, columns))
+    show(program_of(context), "trainings", training, output)
 
 
 def _took(item: Any) -> str | None:

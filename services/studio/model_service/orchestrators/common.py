@@ -1,4 +1,4 @@
-"""What both orchestrators answer alike: the removal of an assistant, changes, models and logs."""
+"""What both orchestrators answer alike: the removal of an assistant, changes, models, history and logs."""
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
@@ -10,15 +10,15 @@ from fastapi.responses import PlainTextResponse
 from pydantic import Field
 
 from studio.auth.verification import Identity
-from studio.contract.model_service import AssistantIdentity, Message, ModelView, Removal
+from studio.contract.model_service import AssistantIdentity, Message, ModelView, Removal, TransitionView
 from studio.http import streams
 from studio.model_service import queue
 from studio.model_service.items import Item, Kind
-from studio.model_service.orchestrators import logs, registry
+from studio.model_service.orchestrators import history, logs, registry
 from studio.model_service.orchestrators.changes import ChangeStream
 from studio.model_service.orchestrators.http import Consumer, Operator, Reader, Refused, change_events
 from studio.model_service.orchestrators.live_log import LiveLog
-from studio.model_service.orchestrators.views import model_view
+from studio.model_service.orchestrators.views import model_view, transition_view
 from studio.storage.port import ObjectStore
 
 
@@ -60,6 +60,12 @@ class ItemService(ABC):
         """One item as it is now."""
         async with self._pool.acquire() as conn:
             return await self._item(conn, item_id)
+
+    async def transitions(self, item_id: str) -> list[TransitionView]:
+        """All that became of an item, the oldest first."""
+        async with self._pool.acquire() as conn:
+            await self._item(conn, item_id)
+            return [transition_view(each) for each in await history.transitions(conn, item_id)]
 
     async def log(self, item_id: str) -> bytes:
         """The log of the newest attempt that has one."""
@@ -107,6 +113,11 @@ def add_common_routes(router: APIRouter, service: ItemService, changes: ChangeSt
     async def get_models(_: Reader, assistant: str) -> list[ModelView]:
         """The models of an assistant, newest first."""
         return await service.models(assistant)
+
+    @router.get(items + "/{id}/transitions")
+    async def get_transitions(_: Reader, id: str) -> list[TransitionView]:  # noqa: A002
+        """Who changed it, when, and why; the oldest first."""
+        return await service.transitions(id)
 
     @router.get(items + "/{id}/log", response_class=PlainTextResponse)
     async def get_log(_: Reader, id: str) -> Response:  # noqa: A002

@@ -325,7 +325,7 @@ async def queue_run(stage: Stage) -> str:
     return str(run["id"])
 
 
-async def test_the_log_of_a_run_is_live_and_then_archived(stage: Stage) -> None:
+async def test_a_run_has_a_log_and_a_history(stage: Stage) -> None:
     run = await queue_run(stage)
     assert (await stage.person("viewer")("GET", f"/api/v1/runs/{run}"))[1]["state"] == "Queued"
     queue = Queue(stage.pool, connect=stage.pool.acquire)
@@ -345,8 +345,15 @@ async def test_the_log_of_a_run_is_live_and_then_archived(stage: Stage) -> None:
         await queue.finish(lease, "Stopped", "Stopped")
         assert await anext(events) == ("line", "1.3", {"line": "down"})
         assert await anext(events) == ("end", "", {"state": "Stopped"})
+    _, told = await stage.person("viewer")("GET", f"/api/v1/runs/{run}/transitions")
+    assert [(each["who"], each["from_state"], each["to_state"], each["reason"]) for each in told["items"]] == [
+        ("admin", None, "Queued", "Requested"),
+        ("c0", "Queued", "Starting", "Claimed"),
+        ("c0", "Starting", "Ready", "Ready"),
+        ("c0", "Ready", "Stopped", "Stopped"),
+    ]
     stranger = stage.person("developer", assistants=["other"])
-    for path in ("", "/log"):
+    for path in ("", "/log", "/transitions"):
         status, problem = await stranger("GET", f"/api/v1/runs/{run}{path}")
         assert (status, problem["detail"]) == (404, f"there is no run {run}")
 

@@ -204,7 +204,7 @@ class FakeStudio:
             case "POST", "trainings", training, "priority":
                 self.trainings[training]["priority"] = json.loads(request.content)["priority"]
                 return _json(200, self.trainings[training])
-            case "GET", "trainings", _, "transitions":
+            case "GET", "trainings" | "runs", _, "transitions":
                 return _json(200, {"items": self.transitions, "next_cursor": None})
             case _, "conversations", *rest:
                 return self._conversations(request, rest, query)

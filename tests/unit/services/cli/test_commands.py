@@ -209,7 +209,8 @@ def test_a_training_is_repeated_moved_and_explained(run: Run, studio: FakeStudio
         "at": STARTED, "who": "ann", "from_state": "Running", "to_state": "Running", "reason": "Cancelled",
         "message": "cancelled by ann", "attempt": 1,
     })  # fmt: skip
-    assert "cancelled by ann" in run("trainings", "history", "hall-t1-abcde").stdout
+    for items, item in (("trainings", "hall-t1-abcde"), ("runs", "hall-r1-abcde")):
+        assert "cancelled by ann" in run(items, "history", item).stdout
 
 
 def test_runs_are_listed_started_and_stopped(run: Run, studio: FakeStudio) -> None:

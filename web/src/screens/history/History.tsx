@@ -2,15 +2,15 @@ import { Table, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useApi } from "@/api/context";
 import { transitions } from "@/api/queries";
-import type { Transition } from "@/api/types";
+import type { Items, Transition } from "@/api/types";
 import { wordsFor } from "@/domain/reasons";
 import { exact } from "@/domain/time";
 import { Loaded } from "@/ui/Loaded";
 import { Section } from "@/ui/Page";
 
-/** Who changed a training, when, and why; the oldest first. */
-export function History({ id }: { id: string }) {
-  const query = useQuery(transitions(useApi(), id));
+/** Who changed a training or a run, when, and why; the oldest first. */
+export function History({ items, id }: { items: Items; id: string }) {
+  const query = useQuery(transitions(useApi(), items, id));
   return (
     <Section title="History" flush>
       <Loaded query={query}>{(list) => <Entries list={list} />}</Loaded>

@@ -2,6 +2,7 @@ import { useEffect, useReducer, useState } from "react";
 import { useApi } from "@/api/context";
 import { streamInit } from "@/api/live";
 import { follow } from "@/api/sse";
+import type { Items } from "@/api/types";
 import { appended, EMPTY_LOG, type LogBuffer } from "@/domain/log";
 
 /** Lines that stay on the page; the whole log can be downloaded. */
@@ -18,7 +19,7 @@ export interface FollowedLog {
 }
 
 /** Where the API has the log of a training or of a run. */
-export const logOf = (kind: "trainings" | "runs", id: string) => `/${kind}/${encodeURIComponent(id)}/log`;
+export const logOf = (items: Items, id: string) => `/${items}/${encodeURIComponent(id)}/log`;
 
 /** Follows the log at an address; goes on after a break where it was. `onEnd` is told when nothing more will come. */
 export function useLog(path: string, onEnd: () => void): FollowedLog {

@@ -8,6 +8,7 @@ import type { Run } from "@/api/types";
 import { Allowed, useCan } from "@/auth/permissions";
 import { sentence, wordsFor } from "@/domain/reasons";
 import { isUnderWay, toneOfRun } from "@/domain/runs";
+import { History } from "@/screens/history/History";
 import { LogView } from "@/screens/logs/LogView";
 import { logOf, useLog } from "@/screens/logs/useLog";
 import { Ago } from "@/ui/Ago";
@@ -76,6 +77,7 @@ function Body({ run }: { run: Run }) {
         )}
       </div>
       {can("logs.read") && <Log id={run.id} />}
+      <History items="runs" id={run.id} />
     </Stack>
   );
 }

@@ -10,6 +10,7 @@ import { Allowed, useCan } from "@/auth/permissions";
 import { remedyFor, sentence, wordsFor } from "@/domain/reasons";
 import { span } from "@/domain/time";
 import { isActive, labelOf, toneOfTraining, waitOf } from "@/domain/trainings";
+import { History } from "@/screens/history/History";
 import { LogView } from "@/screens/logs/LogView";
 import { logOf, useLog } from "@/screens/logs/useLog";
 import { Ago } from "@/ui/Ago";
@@ -19,7 +20,6 @@ import { Page } from "@/ui/Page";
 import { ListSkeleton } from "@/ui/PageSkeleton";
 import { ToneBadge } from "@/ui/Tone";
 import { CancelTraining } from "./CancelTraining";
-import { History } from "./History";
 import { MoveTraining } from "./MoveTraining";
 import { RequestTraining } from "./RequestTraining";
 import { RetryTraining } from "./RetryTraining";
@@ -112,7 +112,7 @@ function Body({ training }: { training: Training }) {
         </div>
       )}
       {can("logs.read") && <Log id={training.id} />}
-      <History id={training.id} />
+      <History items="trainings" id={training.id} />
     </Stack>
   );
 }

@@ -16,7 +16,6 @@ from studio.contract.model_service import (
     TrainingResult,
     TrainingState,
     TrainingView,
-    TransitionView,
     UploadRequest,
     UploadTicket,
 )
@@ -116,11 +115,6 @@ def _trainings(router: APIRouter, service: TrainingService) -> None:
     async def prioritise(who: Reader, id: str, request: Prioritisation) -> TrainingView:  # noqa: A002
         """Move a training that waits."""
         return await service.prioritise(id, request.priority, asker(request, who))
-
-    @router.get("/trainings/{id}/transitions")
-    async def get_transitions(_: Reader, id: str) -> list[TransitionView]:  # noqa: A002
-        """Who changed it, when, and why; the oldest first."""
-        return await service.transitions(id)
 
 
 def _models(router: APIRouter, service: TrainingService) -> None:

@@ -15,7 +15,6 @@ from studio.contract.model_service import (
     TrainingResult,
     TrainingState,
     TrainingView,
-    TransitionView,
     UploadRequest,
     UploadTicket,
 )
@@ -30,7 +29,7 @@ from studio.model_service.orchestrators.training.line import Outlooks
 from studio.model_service.orchestrators.training.removal import remove
 from studio.model_service.orchestrators.training.requests import follow_priority, request_training
 from studio.model_service.orchestrators.training.retention import prune_contents
-from studio.model_service.orchestrators.views import cache_hit, model_view, training_view, transition_view
+from studio.model_service.orchestrators.views import cache_hit, model_view, training_view
 from studio.model_service.queue import Place
 from studio.storage.port import ObjectStore
 
@@ -175,12 +174,6 @@ class TrainingService(ItemService):
                 except QueueError as error:
                     raise Refused(409, str(error)) from error
             return (await self._views(conn, [item]))[0]
-
-    async def transitions(self, item_id: str) -> list[TransitionView]:
-        """All that became of a training, the oldest first."""
-        async with self._pool.acquire() as conn:
-            await self._item(conn, item_id)
-            return [transition_view(each) for each in await history.transitions(conn, item_id)]
 
     async def cancel(self, item_id: str, who: str) -> TrainingView:
         """End a training: at once while it waits, as soon as its consumer has stopped it while it runs."""
