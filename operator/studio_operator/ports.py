@@ -34,6 +34,9 @@ class Cluster(Protocol):
     async def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
         """One object, read live; None when it does not exist."""
 
+    async def pods(self, namespace: str, selector: str) -> list[Manifest]:
+        """The pods that a label selector finds, read live: nobody watches them."""
+
     async def apply(self, body: Manifest) -> Manifest:
         """Server-side apply with the operator's field manager; the store learns the answer at once."""
 

@@ -11,7 +11,7 @@ from typing import Any
 from tests.fakes.kube import FakeKube
 
 from studio.contract import labels
-from studio.kube import ASSISTANT, SECRET, STUDIO, Kind, Manifest, kind_of
+from studio.kube import ASSISTANT, POD, SECRET, STUDIO, Kind, Manifest, kind_of
 
 FIELD_MANAGER = "studio-operator"
 MANAGERS = (labels.MANAGED_BY_OPERATOR, labels.MANAGED_BY_MODEL_SERVICE)
@@ -62,6 +62,9 @@ class FakeCluster:
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
         return await self.kube.get(kind, namespace, name)
+
+    async def pods(self, namespace: str, selector: str) -> list[Manifest]:
+        return await self.kube.list(POD, namespace, labels=selector)
 
     async def apply(self, body: Manifest) -> Manifest:
         self.lifeline.before_step()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from studio.kube import Kind, Kube, Manifest, kind_of
+from studio.kube import POD, Kind, Kube, Manifest, kind_of
 from studio_operator.runtime.gate import WriteGate
 from studio_operator.runtime.intake import Intake
 from studio_operator.runtime.stores import Stores
@@ -32,6 +32,10 @@ class KubeCluster:
     async def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
         """One object, read live; None when it does not exist."""
         return await self._kube.get(kind, namespace, name)
+
+    async def pods(self, namespace: str, selector: str) -> list[Manifest]:
+        """The pods that a label selector finds, read live."""
+        return await self._kube.list(POD, namespace, labels=selector)
 
     async def apply(self, body: Manifest) -> Manifest:
         """Server-side apply with the operator's field manager."""

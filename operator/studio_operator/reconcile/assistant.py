@@ -8,7 +8,6 @@ import structlog
 
 from studio.contract import labels, names
 from studio.contract.model_service import DesiredTraining, ObservedRunning, ObservedTraining, RunState
-from studio.contract.names import child_of_assistant
 from studio.kube import ASSISTANT, DEPLOYMENT, SERVICE, STUDIO, Manifest
 from studio.kube.errors import AlreadyExists, Forbidden, Invalid
 from studio_operator.api.v1alpha1.assistant import Assistant, parse_assistant, unsupported
@@ -21,7 +20,7 @@ from studio_operator.components.talk import talk_routes
 from studio_operator.planning.content import ContentProblem
 from studio_operator.planning.membership import DEFAULT_STUDIO, names_a_studio, studio_of
 from studio_operator.ports import Clock, Cluster, ModelService, ModelServiceError, Recorder, Refused, Unreachable
-from studio_operator.reconcile import desired, secrets
+from studio_operator.reconcile import desired, observed, secrets
 from studio_operator.reconcile.apply import Conflict, Vanishing, apply_all, prune
 from studio_operator.reconcile.content import ContentReader, Publication, Reading
 from studio_operator.reconcile.finalize import ensure_finalizer, finalize, never_served, remove_model_service_objects
@@ -29,7 +28,6 @@ from studio_operator.reconcile.pacing import Pacing
 from studio_operator.reconcile.report import report
 from studio_operator.reconcile.settings import Settings
 from studio_operator.status.assistant import AssistantFacts, Problem, assistant_status, only_position_moved
-from studio_operator.status.health import workload
 from studio_operator.status.studio import missing_part
 
 log = structlog.get_logger(__name__)
@@ -247,8 +245,7 @@ class AssistantPass:
         await prune(self._cluster, resource, objects, (DEPLOYMENT, SERVICE))
         if not objects:
             return facts
-        name = child_of_assistant(context.name, labels.Component.ACTIONS)
-        return _with(facts, actions=workload(self._cluster.cached(DEPLOYMENT, context.namespace, name), name=name))
+        return _with(facts, actions=await observed.action_server(self._cluster, context))
 
     async def _with_content(
         self, context: AssistantContext, resource: Manifest, facts: AssistantFacts
@@ -268,18 +265,18 @@ class AssistantPass:
         fingerprint = content.verdict.fingerprint if content else None
         wanted = desired.training(context, fingerprint)
         try:
-            observed = await self._wish_training(wanted, content)
+            training = await self._wish_training(wanted, content)
         except ModelServiceError:
             # What answers people does not wait for what trains.
             await self._model_service.put_running(desired.running(context, fingerprint))
             raise
         running = await self._model_service.put_running(desired.running(context, fingerprint))
-        return _with(facts, training=observed, running=running)
+        return _with(facts, training=training, running=running)
 
     async def _wish_training(self, wanted: DesiredTraining, content: Reading | None) -> ObservedTraining:
-        observed = await self._model_service.put_training(wanted)
-        if not observed.needs_content or content is None:
-            return observed
+        answer = await self._model_service.put_training(wanted)
+        if not answer.needs_content or content is None:
+            return answer
         archive = await content.archive()
         await self._model_service.put_content(wanted, archive, hashlib.sha256(archive).hexdigest())
         return await self._model_service.put_training(wanted)

@@ -1,13 +1,22 @@
 """What the children of a Studio show of its state."""
 
+from collections import defaultdict
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
+
+from studio.contract import labels
 from studio.contract.labels import Component
+from studio.contract.names import child_of_assistant
 from studio.kube import DEPLOYMENT, JOB, STATEFULSET, Manifest
+from studio.kube.errors import Forbidden
 from studio_operator.components import environment, ingestion, migration, running_orchestrator, training_orchestrator
-from studio_operator.components.context import StudioContext
-from studio_operator.components.metadata import stateful_set_name
+from studio_operator.components.context import AssistantContext, Context, StudioContext
+from studio_operator.components.metadata import selector, stateful_set_name
 from studio_operator.planning.stores import FIELDS
 from studio_operator.ports import Cluster
 from studio_operator.reconcile.apply import owned_by
+from studio_operator.status import pods
 from studio_operator.status.health import Health, JobHealth, job, workload
 from studio_operator.status.studio import PARTS
 
@@ -21,6 +30,42 @@ def health(cluster: Cluster, context: StudioContext) -> dict[Component, Health]:
         )
         if live is not None:
             found[component] = workload(live, name=live["metadata"]["name"])
+    return found
+
+
+async def explained(
+    cluster: Cluster, context: StudioContext, health: Mapping[Component, Health], migrated: JobHealth | None
+) -> tuple[dict[Component, Health], JobHealth | None]:
+    """Both with what the pods of those that do not get on tell; nothing is asked while all is well."""
+    slow = {component for component, each in health.items() if not each.ready}
+    if migrated is not None and not migrated.succeeded:
+        slow.add(Component.MIGRATION)
+    seen = await _pods(cluster, context, slow)
+    told = {component: pods.explained(each, seen[component]) for component, each in health.items()}
+    return told, pods.explained_job(migrated, seen[Component.MIGRATION]) if migrated else None
+
+
+async def action_server(cluster: Cluster, context: AssistantContext) -> Health:
+    """The health of an assistant's action server."""
+    name = child_of_assistant(context.name, Component.ACTIONS)
+    found = workload(cluster.cached(DEPLOYMENT, context.namespace, name), name=name)
+    seen = await _pods(cluster, context, set() if found.ready else {Component.ACTIONS})
+    return pods.explained(found, seen[Component.ACTIONS])
+
+
+async def _pods(
+    cluster: Cluster, context: Context, components: AbstractSet[Component]
+) -> Mapping[Component, list[Manifest]]:
+    """The pods by their component; none where the operator may not see them, which is not worth a failed pass."""
+    found: defaultdict[Component, list[Manifest]] = defaultdict(list)
+    if not components:
+        return found
+    chosen = selector(context, min(components)).items()
+    terms = [f"{key}={value}" for key, value in chosen if key != labels.COMPONENT]
+    terms.append(f"{labels.COMPONENT} in ({','.join(sorted(components))})")
+    with suppress(Forbidden):
+        for pod in await cluster.pods(context.namespace, ",".join(terms)):
+            found[Component(pod["metadata"]["labels"][labels.COMPONENT])].append(pod)
     return found
 
 

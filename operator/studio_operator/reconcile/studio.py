@@ -73,7 +73,10 @@ class StudioPass:
         refusal = refused_change(wanted, used)
         refused = Outcome(problem=("StoreChangeRefused", refusal)) if refusal else None
         outcome = refused or await self._stages.apply(resource, context)
-        health = observed.health(self._cluster, context)
+        migration = outcome.migration or observed.latest_migration(self._cluster, context)
+        health, migration = await observed.explained(
+            self._cluster, context, observed.health(self._cluster, context), migration
+        )
         answers = Component.KEYCLOAK not in health or health[Component.KEYCLOAK].available
         realm = await self._realm.run(resource, context) if outcome.complete and answers else RealmState()
         facts = StudioFacts(
@@ -83,7 +86,7 @@ class StudioPass:
             slots,
             url=studio.spec.public_url,
             health=health,
-            migration=outcome.migration or observed.latest_migration(self._cluster, context),
+            migration=migration,
             problem=outcome.problem or (realm.problem if realm.refused else None),
             realm=realm.problem,
             external=_external(studio, wanted | used),

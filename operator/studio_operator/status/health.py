@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from studio.kube import Manifest
+from studio.kube.obstacles import Obstacle
 
 # Not every pod is as wanted; those that are ready serve.
-ABOUT_PODS = frozenset({"RollingOut", "ReplicaFailure", "ProgressDeadlineExceeded"})
+ABOUT_PODS = frozenset({"RollingOut", "ReplicaFailure", "ProgressDeadlineExceeded", "CrashLoop", *Obstacle})
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,7 @@ def verbs(role: dict[str, Any]) -> dict[tuple[str, str], set[str]]:
 OPERATOR = {
     ("", "events"): {"create", "patch"},
     ("", "namespaces"): {"get"},
+    ("", "pods"): {"list"},
     ("", "secrets"): {"create", "get"},
     ("rbac.authorization.k8s.io", "clusterroles"): {"bind"},
     ("studio-operator.io", "assistants"): {"get", "list", "patch", "watch"},

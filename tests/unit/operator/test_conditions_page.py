@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from studio.model_service.consumers.pod_facts import Obstacle
+from studio.kube.obstacles import Obstacle
 from studio_operator.status import assistant, conditions, studio
 
 ROOT = Path(__file__).parents[3]
@@ -48,7 +48,7 @@ SETTINGS = {"Always", "BeforeTrainingEnds", "Delete", "Manual", "Never", "OnChan
 OF_KUBERNETES = {
     *("Studio", "Job", "Secret", "Opaque", "Service", "StatefulSet"),
     *("True", "False", "Complete", "Failed", "Progressing", "Background", "Foreground"),
-    *("ContainerCannotRun", "InvalidImageName", "StartError"),
+    *("ContainerCannotRun", "CrashLoopBackOff", "InvalidImageName", "StartError"),
 }
 # States of items, notes of the audit, endings that only decide about the next attempt.
 OF_THE_QUEUE = {"Running", "Warming", "Draining", "Adopted", "Released", "Reprioritised", "Crashed", "Problem"}

@@ -16,6 +16,7 @@ from studio.contract import labels, names
 from studio.contract.reasons import Reason
 from studio.kube import AlreadyExists, Forbidden, Invalid, Kube, KubeError, Manifest, NotFound
 from studio.kube.kinds import EVENT, JOB
+from studio.kube.obstacles import Obstacle
 from studio.model_service import engine_log
 from studio.model_service.consumers.archiving import Archive
 from studio.model_service.consumers.attempts import Again, Ending, GiveUp, History, Lost, decode, encode
@@ -23,7 +24,6 @@ from studio.model_service.consumers.item_watch import ItemWatch
 from studio.model_service.consumers.plan import Action, Fail, Lose, Requeue, Scene, Wait
 from studio.model_service.consumers.pod_facts import (
     JobFacts,
-    Obstacle,
     PodFacts,
     creation_problem,
     job_facts,

@@ -5,8 +5,9 @@ from datetime import datetime
 
 from studio.contract.model_service import Progress
 from studio.contract.reasons import Reason
+from studio.kube.obstacles import Obstacle
 from studio.model_service.consumers.attempts import LONGEST_DELAY, Ending, Lost
-from studio.model_service.consumers.pod_facts import JobFacts, Obstacle, PodFacts
+from studio.model_service.consumers.pod_facts import JobFacts, PodFacts
 from studio.model_service.items import Item
 
 # A training gives its slot back when it could not start for so long; its place in the queue says why.

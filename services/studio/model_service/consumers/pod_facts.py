@@ -3,38 +3,16 @@
 Pure: Kubernetes objects in their JSON form go in, facts come out. Nothing here knows trainings or runs.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from studio.contract import labels
-from studio.contract.reasons import Reason
+from studio.kube.obstacles import Obstacle, obstacle_of
 
 Manifest = Mapping[str, Any]
 
-_PULL_PROBLEMS = frozenset(
-    {
-        "ErrImagePull",
-        "ImagePullBackOff",
-        "InvalidImageName",
-        "ErrImageNeverPull",
-        "ErrImageInspect",
-        "RegistryUnavailable",
-    }
-)
-# What the kubelet and containerd put before the cause, in the order in which they put it.
-_PULL_STEPS = (
-    re.compile(r'^Back-off pulling image "[^"]*"(: )?'),
-    re.compile(r"^ErrImagePull: "),
-    re.compile(r"^rpc error: code = \w+ desc = "),
-    re.compile(r'^failed to pull and unpack image "[^"]*": '),
-    re.compile(r'^failed to resolve reference "[^"]*": '),
-    re.compile(r"^failed to resolve image: "),
-)
-_CONFIG_PROBLEMS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 # Reasons that the kubelet or the node lifecycle controller write into status.reason of a pod they give up.
 _NODE_REASONS = frozenset(
     {
@@ -56,16 +34,6 @@ _NODE_REASONS = frozenset(
 _STATUS_UNKNOWN = "ContainerStatusUnknown"
 SIGKILLED = 137
 SIGTERMED = 143
-
-
-class Obstacle(StrEnum):
-    """Why a pod does not get going; each is also the reason shown to users."""
-
-    UNSCHEDULABLE = Reason.UNSCHEDULABLE
-    QUOTA_EXCEEDED = Reason.QUOTA_EXCEEDED
-    POD_REFUSED = Reason.POD_REFUSED
-    IMAGE_PULL_FAILED = Reason.IMAGE_PULL_FAILED
-    CONTAINER_CONFIG = Reason.CONTAINER_CONFIG_ERROR
 
 
 @dataclass(frozen=True)
@@ -177,7 +145,7 @@ def pod_facts(pod: Manifest) -> PodFacts:
     conditions = {c["type"]: c for c in status.get("conditions") or []}
     statuses = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
     containers = {c["name"]: _container(c) for c in statuses}
-    obstacle, message = _obstacle(conditions, containers.values())
+    met = obstacle_of(pod)
     return PodFacts(
         name=metadata["name"],
         uid=metadata.get("uid", ""),
@@ -185,8 +153,8 @@ def pod_facts(pod: Manifest) -> PodFacts:
         ready=conditions.get("Ready", {}).get("status") == "True",
         deleting=bool(metadata.get("deletionTimestamp")),
         disrupted=_disrupted(status, conditions),
-        obstacle=obstacle,
-        obstacle_message=message,
+        obstacle=met.obstacle if met else None,
+        obstacle_message=met.message if met else "",
         containers=containers,
     )
 
@@ -228,30 +196,6 @@ def _container(status: Manifest) -> ContainerFacts:
         last_exit_code=last.get("exitCode"),
         last_message=last.get("message") or "",
         image=status.get("image") or "",
-    )
-
-
-def _obstacle(conditions: Manifest, containers: Any) -> tuple[Obstacle | None, str]:
-    scheduled = conditions.get("PodScheduled", {})
-    if scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable":
-        return Obstacle.UNSCHEDULABLE, scheduled.get("message") or ""
-    for container in containers:
-        if container.waiting in _PULL_PROBLEMS:
-            return Obstacle.IMAGE_PULL_FAILED, _pull_problem(container)
-        if container.waiting in _CONFIG_PROBLEMS:
-            return Obstacle.CONTAINER_CONFIG, f"container {container.name}: {container.message or container.waiting}"
-    return None, ""
-
-
-def _pull_problem(container: ContainerFacts) -> str:
-    """The same sentence in every phase of the kubelet's retries: where it failed, without the steps on the way."""
-    cause = container.message
-    for passed in _PULL_STEPS:
-        cause = passed.sub("", cause)
-    cause = cause.strip() or container.waiting
-    return (
-        f"the image {container.image} of container {container.name} cannot be pulled: correct its name, "
-        f"or name a pull secret of its registry in the Studio ({cause})"
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from studio.contract import labels
 from studio.contract.model_service import RunState
 from studio.contract.reasons import Reason
+from studio.kube.obstacles import Obstacle
 from studio.model_service.consumers.attempts import Ending
 from studio.model_service.consumers.plan import (
     Action,
@@ -24,7 +25,7 @@ from studio.model_service.consumers.plan import (
     lost_to_cluster,
     paced,
 )
-from studio.model_service.consumers.pod_facts import ContainerFacts, JobFacts, Obstacle, PodFacts
+from studio.model_service.consumers.pod_facts import ContainerFacts, JobFacts, PodFacts
 from studio.model_service.consumers.training_plan import REFUSED
 from studio.model_service.jobs.run import ENGINE, HELPER, WARM
 

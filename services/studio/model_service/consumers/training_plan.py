@@ -3,6 +3,7 @@
 from studio.contract import labels
 from studio.contract.model_service import DesiredTraining
 from studio.contract.reasons import Reason
+from studio.kube.obstacles import Obstacle
 from studio.model_service.consumers.attempts import Ending
 from studio.model_service.consumers.plan import (
     BLOCKED_SECONDS,
@@ -19,7 +20,7 @@ from studio.model_service.consumers.plan import (
     lost_to_cluster,
     paced,
 )
-from studio.model_service.consumers.pod_facts import SIGTERMED, ContainerFacts, JobFacts, Obstacle, PodFacts
+from studio.model_service.consumers.pod_facts import SIGTERMED, ContainerFacts, JobFacts, PodFacts
 from studio.model_service.jobs.training import FETCH, TRAIN, UPLOAD
 
 # sh: a command that cannot be executed, and one that is not there.

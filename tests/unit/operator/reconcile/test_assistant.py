@@ -409,6 +409,15 @@ class TestActions:
         conditions = world.conditions(ASSISTANT, "concierge")
         assert (conditions["Ready"], conditions["Available"][0]) == (("False", "RollingOut"), "True")
 
+    async def test_its_pod_says_what_keeps_it(self, world: World) -> None:
+        await served(world, **ACTIONS)
+        world.kube.set_status(DEPLOYMENT, TEAM, "concierge-actions", {"readyReplicas": 0})
+        world.put_unschedulable_pod(DEPLOYMENT, "concierge-actions")
+        await world.look_at(ASSISTANT, "concierge")
+        conditions = world.conditions(ASSISTANT, "concierge")
+        assert (conditions["ActionsReady"], conditions["Available"][0]) == (("False", "Unschedulable"), "True")
+        assert "no node is large enough" in world.message(ASSISTANT, "concierge", "Ready")
+
 
 async def test_a_place_in_the_queue_is_told_every_ten_seconds_and_a_state_at_once(world: World) -> None:
     world.put_assistant()

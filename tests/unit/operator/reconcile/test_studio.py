@@ -17,6 +17,7 @@ from studio.kube import (
     HTTPROUTE,
     INGRESS,
     JOB,
+    POD,
     ROLEBINDING,
     SECRET,
     SERVICE,
@@ -70,6 +71,31 @@ async def test_stores_come_first_then_the_migration_then_the_services(world: Wor
     assert {"Ready", "Available", "SpareSlotAvailable"} <= conditions.keys()
     assert not {"Stalled", "Reconciling", "Degraded", "Paused"} & conditions.keys()
     assert world.status(STUDIO, "studio")["version"] == "1.0.0"
+
+
+async def test_a_pod_that_finds_no_node_is_told_as_long_as_it_does_not(world: World) -> None:
+    world.put(STUDIO, "studio")
+    await world.look_at_all()
+    world.put_unschedulable_pod(STATEFULSET, "studio-database")
+    await world.look_at_all()
+    conditions = world.conditions(STUDIO, "studio")
+    assert (conditions["DatabaseReady"], conditions["ObjectStoreReady"]) == (
+        ("False", "Unschedulable"),
+        ("False", "RollingOut"),
+    )
+    assert "no node is large enough" in world.message(STUDIO, "studio", "DatabaseReady")
+    await world.kube.delete(POD, TEAM, "studio-database-0")
+    await world.settle()
+    assert world.conditions(STUDIO, "studio")["Ready"] == ("True", "Ready")
+
+
+async def test_an_operator_that_may_not_see_pods_says_what_it_knows(world: World) -> None:
+    world.put(STUDIO, "studio")
+    await world.look_at_all()
+    world.put_unschedulable_pod(STATEFULSET, "studio-database")
+    world.kube.fail(Forbidden(403, "Forbidden", "pods is forbidden"), verb="list", kind=POD)
+    await world.look_at_all()
+    assert world.conditions(STUDIO, "studio")["DatabaseReady"] == ("False", "RollingOut")
 
 
 async def test_a_second_pass_writes_nothing(world: World) -> None:

@@ -125,6 +125,17 @@ class World:
             elif kind == JOB and not body.get("status"):
                 self.finish_job(name)
 
+    def put_unschedulable_pod(self, kind: Kind, workload: str) -> None:
+        """The newest pod of a workload finds no node."""
+        condition = {"type": "PodScheduled", "reason": "Unschedulable", "message": "no node is large enough"}
+        metadata = {
+            "name": f"{workload}-0",
+            "namespace": TEAM,
+            "labels": self.get(kind, workload)["metadata"]["labels"],
+        }
+        body = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata}
+        self.kube.put({**body, "status": {"conditions": [{**condition, "status": "False"}]}})
+
     def finish_job(self, name: str, *, failure: str = "") -> None:
         kind = "Failed" if failure else "Complete"
         conditions = [{"type": kind, "status": "True", "reason": "Played", "message": failure}]

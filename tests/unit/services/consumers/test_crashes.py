@@ -27,11 +27,11 @@ from tests.unit.services.lives import Lives, Play, dying_anywhere, player, stall
 
 from studio.db import pool
 from studio.kube.kinds import JOB, POD
+from studio.kube.obstacles import Obstacle
 from studio.model_service import queue as q
 from studio.model_service.consumers import attempts, attendant, consumer, item_watch, training_plan
 from studio.model_service.consumers.attendant import Attendant
 from studio.model_service.consumers.consumer import Consumer
-from studio.model_service.consumers.pod_facts import Obstacle
 from studio.model_service.consumers.running_strategy import RunAttendant
 from studio.model_service.consumers.tenure import Tenure
 from studio.model_service.consumers.training_strategy import TrainingAttendant

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from tests.unit.services.consumers.scenery import ended, running, training_pod, waiting
 
-from studio.model_service.consumers.pod_facts import Obstacle, creation_problem, job_facts, newest_pod, pod_facts
+from studio.kube.obstacles import Obstacle
+from studio.model_service.consumers.pod_facts import creation_problem, job_facts, newest_pod, pod_facts
 
 UNSCHEDULABLE = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}
 

@@ -7,9 +7,10 @@ import pytest
 from tests.unit.services.consumers.scenery import START, UID, ended, item, run_pod, running, waiting
 
 from studio.contract import labels
+from studio.kube.obstacles import Obstacle
 from studio.model_service.consumers.attempts import Ending
 from studio.model_service.consumers.plan import Action, Create, Fail, Lose, Requeue, Scene, Wait
-from studio.model_service.consumers.pod_facts import JobFacts, Obstacle, PodFacts, pod_facts
+from studio.model_service.consumers.pod_facts import JobFacts, PodFacts, pod_facts
 from studio.model_service.consumers.running_plan import PATIENCE, plan_run
 from studio.model_service.jobs.run import WARM
 

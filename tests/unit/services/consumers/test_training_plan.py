@@ -9,8 +9,9 @@ from tests.unit.services.consumers.scenery import START, UID, desired, item
 
 from studio.contract import labels
 from studio.contract.model_service import DesiredTraining, Progress
+from studio.kube.obstacles import Obstacle
 from studio.model_service.consumers.plan import Lose, Requeue, Scene, Wait
-from studio.model_service.consumers.pod_facts import ContainerFacts, JobFacts, Obstacle, PodFacts
+from studio.model_service.consumers.pod_facts import ContainerFacts, JobFacts, PodFacts
 from studio.model_service.consumers.training_plan import plan_training
 
 DESIRED = cast("DesiredTraining", desired("training"))

@@ -1,0 +1,79 @@
+"""Why a pod does not get going, as the scheduler and the kubelet say it in its status. Pure."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from studio.contract.reasons import Reason
+
+_PULL_PROBLEMS = frozenset(
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+        "ErrImageInspect",
+        "RegistryUnavailable",
+    }
+)
+# What the kubelet and containerd put before the cause, in the order in which they put it.
+_PULL_STEPS = (
+    re.compile(r'^Back-off pulling image "[^"]*"(: )?'),
+    re.compile(r"^ErrImagePull: "),
+    re.compile(r"^rpc error: code = \w+ desc = "),
+    re.compile(r'^failed to pull and unpack image "[^"]*": '),
+    re.compile(r'^failed to resolve reference "[^"]*": '),
+    re.compile(r"^failed to resolve image: "),
+)
+_CONFIG_PROBLEMS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
+
+
+class Obstacle(StrEnum):
+    """Why a pod does not get going; each is also the reason shown to users."""
+
+    UNSCHEDULABLE = Reason.UNSCHEDULABLE
+    QUOTA_EXCEEDED = Reason.QUOTA_EXCEEDED
+    POD_REFUSED = Reason.POD_REFUSED
+    IMAGE_PULL_FAILED = Reason.IMAGE_PULL_FAILED
+    CONTAINER_CONFIG = Reason.CONTAINER_CONFIG_ERROR
+
+
+@dataclass(frozen=True)
+class Met:
+    """An obstacle, and what there is to say of it."""
+
+    obstacle: Obstacle
+    message: str
+
+
+def obstacle_of(pod: Mapping[str, Any]) -> Met | None:
+    """What a pod meets on its way, if anything; one that does not exist cannot say what kept it from being made."""
+    status = pod.get("status") or {}
+    for condition in status.get("conditions") or []:
+        if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
+            return Met(Obstacle.UNSCHEDULABLE, condition.get("message") or "")
+    for container in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
+        waiting = (container.get("state") or {}).get("waiting") or {}
+        reason, message, name = waiting.get("reason") or "", waiting.get("message") or "", container["name"]
+        if reason in _PULL_PROBLEMS:
+            why = _cause(message) or reason
+            return Met(Obstacle.IMAGE_PULL_FAILED, _pull_problem(name, container.get("image") or "", why))
+        if reason in _CONFIG_PROBLEMS:
+            return Met(Obstacle.CONTAINER_CONFIG, f"container {name}: {message or reason}")
+    return None
+
+
+def _pull_problem(container: str, image: str, why: str) -> str:
+    return (
+        f"the image {image} of container {container} cannot be pulled: correct its name, "
+        f"or name a pull secret of its registry in the Studio ({why})"
+    )
+
+
+def _cause(message: str) -> str:
+    """The same sentence in every phase of the kubelet's retries: where it failed, without the steps on the way."""
+    for passed in _PULL_STEPS:
+        message = passed.sub("", message)
+    return message.strip()
