@@ -17,8 +17,8 @@ up: cluster-up load ## A cluster if none is at hand, images, the operator, an ex
 	@$(STAGE) operator
 	@$(STAGE) example
 
-down: .venv ## Remove the local cluster and all that `make up` started
-	@$(STAGE) close
+down: .venv ## Remove all that `make up` made: the local cluster, or from the cluster of KUBECONFIG example and operator
+	@$(STAGE) down
 	@$(CLUSTER) down
 
 open: .venv ## Open the Studio's public address on this machine (NAMESPACE= for another than the example's)
@@ -27,8 +27,8 @@ open: .venv ## Open the Studio's public address on this machine (NAMESPACE= for 
 chat: .venv ## Talk to the example assistant (NAMESPACE=, ASSISTANT=, MESSAGE= for another)
 	@$(STAGE) chat $(if $(NAMESPACE),--namespace $(NAMESPACE)) $(if $(ASSISTANT),--assistant $(ASSISTANT)) $(if $(MESSAGE),--message "$(MESSAGE)")
 
-example: .venv ## Apply the example assistant as it is in this checkout
-	@$(STAGE) example
+example: .venv ## Apply the example assistant as it is in this checkout (NAMESPACE= for another than its own)
+	@$(STAGE) example $(if $(NAMESPACE),--namespace $(NAMESPACE))
 
 ##@ Tests
 # What needs no cluster fills the pauses of what waits for one; it tells everything at once, when it is done.

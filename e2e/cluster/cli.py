@@ -26,6 +26,7 @@ def parser() -> argparse.ArgumentParser:
         ("up", "start the cluster, or repair it"),
         ("down", "remove the cluster; built tools and images stay"),
         ("status", "say whether the cluster is healthy; exit status 1 when it is not"),
+        ("provider", "print where the cluster runs: local, kind or existing"),
         ("kubeconfig", "print the path of the kubeconfig file"),
         ("images", "print the names of the images in the cluster, one in a line"),
         ("tools", "build every program that the local cluster needs"),
@@ -40,16 +41,22 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def make_provider(wanted: str, paths: Paths, toolchain: Toolchain, progress: Progress) -> Provider:
-    """Make the provider that the user wants or that fits this machine."""
-    environment = os.environ
-    answers = wanted == "auto" and not environment.get("KUBECONFIG") and docker_answers()
-    ours = {"local": paths.kubeconfig(), "kind": paths.cache / "kind.kubeconfig"}
-    name = choose_provider(wanted, environment, answers, ours)
+def provider_name(wanted: str, paths: Paths) -> str:
+    """The provider that the user wants or that fits this machine."""
+    answers = wanted == "auto" and not os.environ.get("KUBECONFIG") and docker_answers()
+    return choose_provider(wanted, os.environ, answers, _kubeconfigs(paths))
+
+
+def _kubeconfigs(paths: Paths) -> dict[str, Path]:
+    return {"local": paths.kubeconfig(), "kind": paths.cache / "kind.kubeconfig"}
+
+
+def make_provider(name: str, paths: Paths, toolchain: Toolchain, progress: Progress) -> Provider:
+    """Make a provider of PROVIDERS."""
     if name == "existing":
-        return ExistingCluster(environment.get("KUBECONFIG", ""), lambda: toolchain.ensure(["kubectl"])["kubectl"])
+        return ExistingCluster(os.environ.get("KUBECONFIG", ""), lambda: toolchain.ensure(["kubectl"])["kubectl"])
     if name == "kind":
-        return KindCluster(lambda: toolchain.ensure(["kind"])["kind"], ours["kind"])
+        return KindCluster(lambda: toolchain.ensure(["kind"])["kind"], _kubeconfigs(paths)["kind"])
     return LocalCluster(paths, toolchain, progress)
 
 
@@ -66,29 +73,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     progress, paths = Progress(), Paths.from_environment()
     toolchain = Toolchain(paths.tools, progress.say)
-    if options.command == "packages":
-        ensure_packages(options.names, progress.say)
-        return 0
-    if options.command == "tool":
-        print(toolchain.ensure([options.name])[options.name])
-        return 0
-    if options.command == "tools":
-        toolchain.ensure(CLUSTER_TOOLS)
-        return 0
-    provider = make_provider(options.provider, paths, toolchain, progress)
-    if options.command == "status":
-        healthy, line = provider.status()
-        print(line)
-        return 0 if healthy else 1
-    if options.command == "up":
-        provider.up()
-    elif options.command == "down":
-        provider.down()
-    elif options.command == "kubeconfig":
-        print(provider.kubeconfig())
-    elif options.command == "images":
-        print("\n".join(provider.images()))
-    else:
-        for archive in options.archives:
-            provider.load(archive)
+    match options.command:
+        case "packages":
+            ensure_packages(options.names, progress.say)
+        case "tool":
+            print(toolchain.ensure([options.name])[options.name])
+        case "tools":
+            toolchain.ensure(CLUSTER_TOOLS)
+        case "provider":
+            print(provider_name(options.provider, paths))
+        case _:
+            name = provider_name(options.provider, paths)
+            return _ask(make_provider(name, paths, toolchain, progress), options)
+    return 0
+
+
+def _ask(provider: Provider, options: argparse.Namespace) -> int:
+    match options.command:
+        case "status":
+            healthy, line = provider.status()
+            print(line)
+            return 0 if healthy else 1
+        case "up":
+            provider.up()
+        case "down":
+            provider.down()
+        case "kubeconfig":
+            print(provider.kubeconfig())
+        case "images":
+            print("\n".join(provider.images()))
+        case "load":
+            for archive in options.archives:
+                provider.load(archive)
     return 0

@@ -28,7 +28,8 @@ class ExistingCluster:
     def load(self, archive: Path) -> None:
         """Refuse: only the cluster's owner can put images on its nodes."""
         raise ClusterError(
-            f"{archive} cannot be loaded into an existing cluster: push its images to a registry that it pulls from."
+            f"{archive} cannot be loaded into an existing cluster: push its images to a registry that it pulls from "
+            "(STUDIO_REGISTRY does so)."
         )
 
     def images(self) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Every folder that the cluster command writes to."""
 
 import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +20,18 @@ class Paths:
     run: Path = Path("/run/studio-operator")
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Paths":
-        """Honour XDG_CACHE_HOME (XDG Base Directory Specification), by default ``~/.cache``."""
+    def from_environment(cls, environment: Mapping[str, str] = os.environ, *, user: int | None = None) -> "Paths":
+        """Honour XDG_CACHE_HOME, by default ``~/.cache``; and XDG_RUNTIME_DIR for who is not root (`user` is an id).
+
+        https://specifications.freedesktop.org/basedir-spec/latest/
+        """
         base = environment.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-        return cls(Path(base).absolute() / "studio-operator")
+        cache = Path(base).absolute() / "studio-operator"
+        user = os.geteuid() if user is None else user
+        if not user:
+            return cls(cache)
+        run = environment.get("XDG_RUNTIME_DIR")
+        return cls(cache, Path(run) / "studio-operator" if run else Path(tempfile.gettempdir()) / f"studio-{user}")
 
     @property
     def tools(self) -> Path:

@@ -1,11 +1,13 @@
-"""The command line: `operator`, `example`, `chat`, `open`, `close`, `remove`."""
+"""The command line: `operator`, `example`, `chat`, `open`, `down`."""
 
 import argparse
 import signal
 import sys
 from collections.abc import Sequence
 
+from cluster.cli import provider_name
 from cluster.errors import ClusterError
+from cluster.paths import Paths
 from cluster.progress import Progress
 from stage import chat, entry, example, operator
 from stage.kubectl import Kubectl
@@ -16,15 +18,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     progress = Progress()
     try:
-        if options.command == "close":
-            entry.close_entry()
+        if options.command == "down":
+            down(progress)
             return 0
         kubectl = Kubectl.find()
         match options.command:
             case "operator":
                 operator.install(kubectl, progress)
             case "example":
-                example.bring_up(kubectl, progress)
+                example.bring_up(kubectl, options.namespace, progress)
             case "chat":
                 chat.talk(kubectl, options.namespace, options.assistant, options.message)
             case "open":
@@ -33,10 +35,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 # The child ends with the call that waits for it.
                 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
                 entry.forward_for_ever(kubectl, options.namespace, options.port)
-            case "remove":
-                entry.close_entry()
-                example.remove(kubectl, progress)
-                operator.remove(kubectl, progress)
     except ClusterError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -45,15 +43,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def down(progress: Progress) -> None:
+    """Take back what `operator`, `example` and `open` did. On a cluster of our own only what runs outside of it."""
+    entry.close_entry()
+    if provider_name("auto", Paths.from_environment()) == "existing":
+        kubectl = Kubectl.find()
+        example.remove(kubectl, progress)
+        operator.remove(kubectl, progress)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m stage", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("operator", help="install or upgrade the operator and wait until it leads")
-    commands.add_parser("example", help="apply the example assistant and wait until it answers")
-    commands.add_parser("remove", help="remove the example and the operator")
+    applied = commands.add_parser("example", help="apply the example assistant and wait until it answers")
+    applied.add_argument("--namespace", default=example.NAMESPACE)
+    commands.add_parser(
+        "down", help="end what `open` started; on a cluster of somebody else remove example and operator"
+    )
     opened = commands.add_parser("open", help="make a Studio reachable at its public address on this machine")
     opened.add_argument("--namespace", default=example.NAMESPACE)
-    commands.add_parser("close", help="end what `open` started")
     forward = commands.add_parser("forward", help="what `open` starts: forward a loopback port for ever")
     forward.add_argument("--namespace", required=True)
     forward.add_argument("--port", type=int, required=True)

@@ -16,17 +16,17 @@ READY_SECONDS = 300.0
 POLL_SECONDS = 1.0
 
 
-def bring_up(kubectl: Kubectl, progress: Progress) -> None:
-    """Apply the example and return when it has answered a whole conversation as expected.
+def bring_up(kubectl: Kubectl, namespace: str, progress: Progress) -> None:
+    """Apply the example to a namespace and return when it has answered a whole conversation as expected.
 
     Raises:
         ClusterError: it did not become Ready in time (with what its conditions say), or gave another answer.
     """
-    kubectl.apply(json.dumps(_namespace()))
-    kubectl.apply(manifest(kubectl), namespace=NAMESPACE)
-    wait_ready(kubectl, progress)
+    kubectl.apply(json.dumps(_namespace(namespace)))
+    kubectl.apply(manifest(kubectl), namespace=namespace)
+    wait_ready(kubectl, namespace, progress)
     expected = json.loads((FOLDER / "conversation.json").read_text())
-    with chat.forward(kubectl, NAMESPACE, ASSISTANT) as url:
+    with chat.forward(kubectl, namespace, ASSISTANT) as url:
         for message, answer in expected:
             heard = chat.say(url, "make-up", message)
             progress.say(f"you> {message}")
@@ -34,7 +34,7 @@ def bring_up(kubectl: Kubectl, progress: Progress) -> None:
                 progress.say(f"     {line}")
             if heard != [answer]:
                 raise ClusterError(f"the example answered {heard} to {message!r}, expected {[answer]}")
-    _what_next(kubectl, entry.open_entry(kubectl, NAMESPACE, progress))
+    _what_next(kubectl, namespace, entry.open_entry(kubectl, namespace, progress))
 
 
 def manifest(kubectl: Kubectl) -> str:
@@ -45,11 +45,11 @@ def manifest(kubectl: Kubectl) -> str:
     return rendered.replace("concert-hall-actions:example", image_refs()["example-actions"])
 
 
-def wait_ready(kubectl: Kubectl, progress: Progress) -> None:
+def wait_ready(kubectl: Kubectl, namespace: str, progress: Progress) -> None:
     """Follow the Assistant's Ready condition, one line for each change of its reason."""
     deadline, said = time.monotonic() + READY_SECONDS, ""
     while True:
-        found = conditions(kubectl.objects.get("assistant", ASSISTANT, NAMESPACE))
+        found = conditions(kubectl.objects.get("assistant", ASSISTANT, namespace))
         ready = found.get("Ready", {"status": "Unknown", "reason": "Pending", "message": "not looked at yet"})
         line = f"{ready['reason']}: {ready['message']}"
         if line != said:
@@ -59,7 +59,7 @@ def wait_ready(kubectl: Kubectl, progress: Progress) -> None:
             return
         if "Stalled" in found or time.monotonic() > deadline:
             raise ClusterError(
-                f"the example is not Ready: {line}; see kubectl -n {NAMESPACE} describe assistant {ASSISTANT}"
+                f"the example is not Ready: {line}; see kubectl -n {namespace} describe assistant {ASSISTANT}"
             )
         time.sleep(POLL_SECONDS)
 
@@ -70,23 +70,24 @@ def remove(kubectl: Kubectl, progress: Progress) -> None:
         kubectl.run("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=120s", timeout=150)
 
 
-def _namespace() -> dict[str, object]:
+def _namespace(name: str) -> dict[str, object]:
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
 
 
-def _what_next(kubectl: Kubectl, url: str) -> None:
+def _what_next(kubectl: Kubectl, namespace: str, url: str) -> None:
+    there = "" if namespace == NAMESPACE else f" NAMESPACE={namespace}"
     print(
         f"""
 The concert hall is open: one Assistant was trained by a Job of its own, runs in a Job of its own, and answers.
 
   {url}                          sign in as admin; the password:
-  kubectl -n {NAMESPACE} get secret studio-administrator -o jsonpath='{{.data.password}}' | base64 -d
-  make chat                                      talk to it here
+  kubectl -n {namespace} get secret studio-administrator -o jsonpath='{{.data.password}}' | base64 -d
+  {f"make chat{there}":46} talk to it here
   export KUBECONFIG={kubectl.kubeconfig}
-  kubectl -n {NAMESPACE} get assistants,studios   what there is, in one line each
-  kubectl -n {NAMESPACE} describe assistant {ASSISTANT}
-  make example                                   after you edited {CONTENT}: a new training, a swap, no message lost
+  kubectl -n {namespace} get assistants,studios   what there is, in one line each
+  kubectl -n {namespace} describe assistant {ASSISTANT}
+  {f"make example{there}":46} after you edited {CONTENT}: a new training, a swap, no message lost
   make down                                      remove it all
 """
     )

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from cluster.command import run
+from cluster.errors import ClusterError
 from cluster.progress import Progress
 from stage.kubectl import REPOSITORY, Kubectl
 
@@ -29,7 +30,7 @@ IMAGES = {
 def install(kubectl: Kubectl, progress: Progress) -> None:
     """Apply CRDs and operator, then wait until its Deployment has rolled out."""
     with progress.step("operator applied"):
-        kubectl.apply(kubectl.run("kustomize", "--load-restrictor", "LoadRestrictionsNone", str(render(image_refs()))))
+        kubectl.apply(_manifest(kubectl, render(image_refs())))
     with progress.step("operator ready"):
         kubectl.run("wait", "--for=condition=Established", "crd/assistants.studio-operator.io", "--timeout=30s")
         status = ("-n", NAMESPACE, "rollout", "status", f"deployment/{DEPLOYMENT}", f"--timeout={READY_SECONDS}s")
@@ -37,11 +38,31 @@ def install(kubectl: Kubectl, progress: Progress) -> None:
 
 
 def remove(kubectl: Kubectl, progress: Progress) -> None:
-    """Delete the operator and its CRDs."""
+    """Delete the operator and its CRDs.
+
+    Raises:
+        ClusterError: there are still Assistants or Studios: their models would be left behind.
+    """
+    if left := _left(kubectl):
+        raise ClusterError(
+            f"The operator stays for {', '.join(left[:5])}{' and others' if left[5:] else ''}: delete all Assistants "
+            "and Studios first (kubectl get assistants,studios --all-namespaces)."
+        )
     with progress.step("operator removed"):
-        folder = render(image_refs())
-        manifest = kubectl.run("kustomize", "--load-restrictor", "LoadRestrictionsNone", str(folder))
+        manifest = _manifest(kubectl, REPOSITORY / OVERLAY)
         kubectl.run("delete", "--ignore-not-found", "--timeout=120s", "-f", "-", stdin=manifest, timeout=150)
+
+
+def _left(kubectl: Kubectl) -> list[str]:
+    """The custom resources on the cluster, as kind namespace/name."""
+    objects = kubectl.objects
+    kinds = [kind for kind in ("assistants", "studios") if objects.get("crd", f"{kind}.studio-operator.io") is not None]
+    found = [each for kind in kinds for each in objects.list(kind)]
+    return [f"{each['kind']} {each['metadata']['namespace']}/{each['metadata']['name']}" for each in found]
+
+
+def _manifest(kubectl: Kubectl, folder: Path) -> str:
+    return kubectl.run("kustomize", "--load-restrictor", "LoadRestrictionsNone", str(folder))
 
 
 def image_refs() -> dict[str, str]:

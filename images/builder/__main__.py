@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from builder import plan
+from builder import plan, registry
 from builder.building import build, references
 from builder.catalog import discover
 from builder.errors import BuildError
@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
         "build": "build what is missing and print the references",
         "list": "names and references, without building",
         "refs": "a JSON object of name to reference, without building",
-        "load": "build what is missing and hand what the cluster lacks to it",
+        "load": f"build what is missing and hand it to the cluster, or push it to the registry {registry.VARIABLE}",
     }.items():
         commands.add_parser(name, help=text).add_argument("names", nargs="*", metavar="NAME")
     return top
@@ -46,12 +46,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         order = plan.select(images, options.names)
         store = open_store(options.tool, ROOT)
         if options.command in {"list", "refs"}:
-            refs = references(ROOT, images, order, store.base_ref())
+            refs = registry.published(references(ROOT, images, order, store.base_ref()), registry.chosen())
             print(json.dumps(refs) if options.command == "refs" else _table(refs))
             return 0
         with locked(cache_folder()):
             refs = build(ROOT, images, order, store)
-            if options.command == "load":
+            if options.command == "load" and (target := registry.chosen()):
+                registry.push(refs, order, store, target)
+                refs = registry.published(refs, target)
+            elif options.command == "load":
                 load(ROOT, refs, order, store)
         print(_table(refs))
     except BuildError as error:

@@ -11,8 +11,10 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from builder.errors import BuildError
 from builder.plan import missing
 from builder.process import output_of, run, say
+from builder.registry import VARIABLE
 from builder.store import BuildahStore, DockerStore, cache_folder
 
 _INDEX = "application/vnd.oci.image.index.v1+json"
@@ -24,6 +26,10 @@ _NAME_ANNOTATIONS = ("org.opencontainers.image.ref.name", "io.containerd.image.n
 def cluster_images(root: Path) -> list[str]:
     """References that the cluster already has."""
     return output_of([sys.executable, "-m", "cluster", "images"], cwd=root / "e2e").split()
+
+
+def _provider(root: Path) -> str:
+    return output_of([sys.executable, "-m", "cluster", "provider"], cwd=root / "e2e").strip()
 
 
 def index_of(manifests: Mapping[str, bytes]) -> bytes:
@@ -77,6 +83,11 @@ def load(root: Path, refs: Mapping[str, str], order: Sequence[str], store: Build
     if not todo:
         say("the cluster has every image")
         return
+    if _provider(root) == "existing":
+        raise BuildError(
+            f"The cluster lacks {len(todo)} images ({todo[0]} is one), and only its owner can put any on its nodes: "
+            f"set {VARIABLE} to a registry that it pulls from, such as registry.example.com/studio, to push them there."
+        )
     folder = cache_folder() / "tmp"
     folder.mkdir(parents=True, exist_ok=True)
     archive = folder / "load.tar"

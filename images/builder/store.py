@@ -61,6 +61,9 @@ class Store(Protocol):
     def remove(self, refs: Sequence[str]) -> None:
         """Remove references, and what only they needed."""
 
+    def push(self, ref: str, target: str, *, tls: bool) -> None:
+        """Send an image to a registry, as `target`."""
+
     def size(self, ref: str) -> int:
         """Bytes of an image, all layers unpacked."""
 
@@ -131,6 +134,12 @@ class BuildahStore:
                 self._buildah("rmi", *refs)
                 self._buildah("rmi", "--prune")
 
+    def push(self, ref: str, target: str, *, tls: bool) -> None:
+        """Send an image to a registry, with the logins of `buildah login` and `docker login`."""
+        verify = f"--tls-verify={str(tls).lower()}"
+        command = self.buildah.command("push", "--quiet", verify, ref, f"docker://{target}")
+        run(command, log=self._folder / "logs" / "push.log", cwd=self._root, env=self._env)
+
     def size(self, ref: str) -> int:
         """Bytes of an image, all layers unpacked."""
         images = json.loads(self._buildah("images", "--json", ref))
@@ -168,6 +177,13 @@ class DockerStore:
         """Remove references; Docker removes the layers that only they needed."""
         if refs:
             output_of(["docker", "rmi", *refs])
+
+    def push(self, ref: str, target: str, *, tls: bool) -> None:
+        """Send an image to a registry; Docker itself knows which ones are asked without TLS."""
+        del tls
+        output_of(["docker", "tag", ref, target])
+        run(["docker", "push", "--quiet", target], log=self._folder / "logs" / "push.log", cwd=self._root)
+        output_of(["docker", "rmi", target])
 
     def size(self, ref: str) -> int:
         """Bytes of an image, all layers unpacked."""

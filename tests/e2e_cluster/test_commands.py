@@ -2,6 +2,7 @@
 
 import io
 import shutil
+import tempfile
 from itertools import count
 from pathlib import Path
 
@@ -171,3 +172,15 @@ def test_progress_tells_the_seconds_of_a_step_and_its_failure() -> None:
 def test_paths_follow_the_cache_setting() -> None:
     assert Paths.from_environment({"XDG_CACHE_HOME": "/x"}).tools == Path("/x/studio-operator/tools")
     assert Paths.from_environment({"XDG_CACHE_HOME": ""}).cache == Path.home() / ".cache" / "studio-operator"
+
+
+@pytest.mark.parametrize(
+    ("user", "environment", "run"),
+    [
+        (0, {"XDG_RUNTIME_DIR": "/run/user/0"}, "/run/studio-operator"),
+        (1000, {"XDG_RUNTIME_DIR": "/run/user/1000"}, "/run/user/1000/studio-operator"),
+        (1000, {}, f"{tempfile.gettempdir()}/studio-1000"),
+    ],
+)
+def test_somebody_else_than_root_has_records_of_their_own(user: int, environment: dict[str, str], run: str) -> None:
+    assert Paths.from_environment(environment, user=user).run == Path(run)
