@@ -5,13 +5,10 @@ Every assistant has one training here, so that nobody has had more of the servic
 
 import datetime as dt
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 View = dict[str, Any]
-
-# A request is in the line once its transaction has ended, a little after the moment that it carries.
-COMMIT_SECONDS = 1.0
 
 
 def misplaced(views: Iterable[View]) -> list[str]:
@@ -25,8 +22,12 @@ def misplaced(views: Iterable[View]) -> list[str]:
     return wrong + [f"{two['id']} stands behind {one['id']}" for one, two in pairs if _place(one) > _place(two)]
 
 
-def overtaken(views: Sequence[View], *, commit_seconds: float = COMMIT_SECONDS) -> list[str]:
-    """The trainings that began while another one stood ahead of them in the line, one line each."""
+def overtaken(views: Sequence[View], answered: Mapping[str, float]) -> list[str]:
+    """The trainings that began while another one stood ahead of them in the line, one line each.
+
+    By its id, `answered` has when each request was answered (seconds as `moment` gives them): from then on it stands in
+    the line for certain. The moment that it carries is that at which it was begun to be written.
+    """
     begun = sorted((view for view in views if view["started_at"]), key=lambda view: moment(view["started_at"]))
     found = []
     for view in begun:
@@ -35,7 +36,7 @@ def overtaken(views: Sequence[View], *, commit_seconds: float = COMMIT_SECONDS) 
             other
             for other in views
             if _place(other) < _place(view)
-            and moment(other["requested_at"]) + commit_seconds < began
+            and answered[other["id"]] < began
             and (not other["started_at"] or moment(other["started_at"]) > began)
         ]
         found += [f"{view['id']} began before {ahead[0]['id']}"] if ahead else []

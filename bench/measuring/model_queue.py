@@ -3,11 +3,11 @@
 import asyncio
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from measuring import model_order, model_stage
-from measuring.model_stage import Refused, Trainings, View
+from measuring.model_stage import Refused, Trainings
 from stage.kubectl import Kubectl
 from studio_e2e import assistants, content, manifests
 from studio_e2e.space import Space
@@ -79,7 +79,7 @@ async def _line(space: Space, names: Sequence[str], trained: int) -> Line:
     found = Line()
     async with model_stage.trainings(space) as api:
         began = time.monotonic()
-        made = await _request_all(api, names, found)
+        answered = await _request_all(api, names, found)
         found.seconds = time.monotonic() - began
         async with asyncio.timeout(TRAINED_WITHIN):
             while found.trained < trained:
@@ -89,30 +89,33 @@ async def _line(space: Space, names: Sequence[str], trained: int) -> Line:
                 found.trained = sum(view["state"] == "Succeeded" for view in views)
                 _tell(f"{found.trained} of {trained} trained, positions looked at {found.looks} times")
                 await asyncio.sleep(LOOK_SECONDS)
-        found.overtaken = model_order.overtaken(await api.all())
-        await _cancel_all(api, made)
+        found.overtaken = model_order.overtaken(await api.all(), answered)
+        await _cancel_all(api, answered)
     return found
 
 
-async def _request_all(api: Trainings, names: Sequence[str], found: Line) -> list[View]:
-    slots = asyncio.Semaphore(AT_ONCE)
+async def _request_all(api: Trainings, names: Sequence[str], found: Line) -> dict[str, float]:
+    """When each training was answered, by its id."""
+    slots, answered = asyncio.Semaphore(AT_ONCE), {}
 
-    async def request(name: str) -> View | None:
+    async def request(name: str) -> None:
         async with slots:
             try:
-                return await api.request(name)
+                view = await api.request(name)
             except Refused as error:
                 found.refused.append(str(error))
-                return None
+            else:
+                answered[view["id"]] = time.time()
 
-    return [view for view in await asyncio.gather(*(request(name) for name in names)) if view is not None]
+    await asyncio.gather(*(request(name) for name in names))
+    return answered
 
 
-async def _cancel_all(api: Trainings, made: Sequence[View]) -> None:
+async def _cancel_all(api: Trainings, made: Iterable[str]) -> None:
     slots = asyncio.Semaphore(AT_ONCE)
 
-    async def cancel(view: View) -> None:
+    async def cancel(item: str) -> None:
         async with slots:
-            await api.cancel(view["id"])
+            await api.cancel(item)
 
-    await asyncio.gather(*(cancel(view) for view in made))
+    await asyncio.gather(*(cancel(item) for item in made))

@@ -111,14 +111,14 @@ class Rest:
 
 
 def at_rest(kubectl: Kubectl, *, count: int = 10, seconds: float = 60) -> Rest:
-    """Assistants that are trained and need no run, left alone for a minute."""
+    """Assistants that run and answer, left alone for a minute."""
     with namespace(kubectl, "rest") as space:
-        space.apply(manifests.studio(training={"consumers": 2}))
+        space.apply(manifests.small_studio())
         resting = [Assistant(space, f"porter-{number}") for number in range(count)]
         for assistant in resting:
-            assistant.apply_with_content(content.porter(), running={"mode": "Never"})
+            assistant.apply_with_content(content.porter())
         for assistant in resting:
-            assistant.wait_ready(within=600)
+            assistant.wait_ready(within=900)
         time.sleep(SETTLE_SECONDS)
         start, before, all_before = time.monotonic(), _requests(space), cluster_facts.writes_of_all_clients(space)
         time.sleep(seconds)
@@ -131,7 +131,7 @@ def at_rest(kubectl: Kubectl, *, count: int = 10, seconds: float = 60) -> Rest:
 
 
 def _requests(space: Space) -> Counter[tuple[str, str]]:
-    return cluster_facts.our_requests(space, [*CONSUMERS, *ORCHESTRATORS])
+    return cluster_facts.our_requests(space, [*CONSUMERS, *ORCHESTRATORS, Component.BACKEND.value])
 
 
 def repairs(kubectl: Kubectl, *, count: int = 40) -> list[float]:

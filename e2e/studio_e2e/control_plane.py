@@ -44,12 +44,17 @@ class ControlPlane:
         self._api = ApiClient(self._plan, paths.pki)
 
     @classmethod
-    def at_hand(cls, kubeconfig: str) -> "ControlPlane":
-        """That of the cluster of this kubeconfig; skips the test where its processes are out of reach."""
+    def find(cls, kubeconfig: str) -> "ControlPlane | None":
+        """That of the cluster of this kubeconfig; None where its processes are out of reach."""
         paths = Paths.from_environment()
-        if Path(kubeconfig) != paths.kubeconfig():
+        return cls(paths) if Path(kubeconfig) == paths.kubeconfig() else None
+
+    @classmethod
+    def at_hand(cls, kubeconfig: str) -> "ControlPlane":
+        """The same; skips the test where there is none."""
+        if (found := cls.find(kubeconfig)) is None:
             pytest.skip("needs the control plane and the pods on this machine, as only the local cluster has them")
-        return cls(paths)
+        return found
 
     @property
     def host(self) -> str:

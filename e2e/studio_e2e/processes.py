@@ -10,13 +10,14 @@ _SANDBOX = "pause"
 
 @dataclass(frozen=True)
 class Process:
-    """One process and its command line; `rss` is its resident memory in bytes.
+    """One process, the id of its user, and its command line; `rss` is its resident memory in bytes.
 
     `pss`: the same, but what it shares with others is divided among them, so that sums count each page once
     (https://docs.kernel.org/filesystems/proc.html, smaps_rollup).
     """
 
     pid: int
+    user: int
     command: str
     rss: int
     pss: int
@@ -44,7 +45,8 @@ def _read(folder: Path) -> Process | None:
     if not resident or name == _SANDBOX:
         return None
     command = _text(folder / "cmdline").replace("\0", " ").strip()
-    return Process(int(folder.name), command or name, rss=resident, pss=_bytes(memory.get("Pss", "")) or resident)
+    user = int(status["Uid"].split()[0])
+    return Process(int(folder.name), user, command or name, rss=resident, pss=_bytes(memory.get("Pss", "")) or resident)
 
 
 def _fields(file: Path) -> dict[str, str]:

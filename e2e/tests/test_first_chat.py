@@ -1,19 +1,28 @@
 """The main job: one applied Assistant becomes a Studio that trains, runs and answers, and goes away clean."""
 
 import json
+import os
+import re
+import subprocess
+import sys
 import time
+import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from stage.kubectl import conditions
+from cluster.progress import Progress
+from stage import entry, example
+from stage.kubectl import REPOSITORY, Kubectl, conditions
 from stage.operator import image_refs
 from studio.contract import labels
 from studio.contract.labels import Component
-from studio_e2e import assistants, chat, content
+from studio_e2e import assistants, chat, content, other_user, processes
 from studio_e2e.assistants import Assistant
+from studio_e2e.control_plane import ControlPlane
 from studio_e2e.space import Space, Spaces
 from studio_e2e.waiting import NotYet, eventually
 
@@ -46,10 +55,16 @@ class Arrival:
 
 
 @pytest.fixture(scope="module")
-def opening(operator: None, spaces: Spaces) -> Iterator[Space]:
+def opening(
+    operator: None, kubectl: Kubectl, spaces: Spaces, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Space]:
+    """A namespace whose pods run as a user of its own, where this machine is within the API server's reach."""
     space = spaces.make("first-chat")
-    yield space
-    spaces.drop(space)
+    with ExitStack() as stack:
+        if here := ControlPlane.find(kubectl.kubeconfig):
+            stack.enter_context(other_user.imposed(space, here.host, tmp_path_factory.mktemp("other-user")))
+        yield space
+        spaces.drop(space)
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +122,12 @@ def test_one_training_job_made_the_model(arrival: Arrival) -> None:
     assert len(arrival.trainings) == 1
     assert len(status["model"]["sha256"]) == 64
     assert arrival.trainings.pop().startswith(status["training"]["id"])
+
+
+def test_every_process_may_be_any_user(arrival: Arrival, opening: Space, kubectl: Kubectl) -> None:
+    ControlPlane.at_hand(kubectl.kubeconfig)
+    found = [process for pod in opening.list("pods") for process in processes.of_pod(pod["metadata"]["uid"])]
+    assert {process.user for process in found} == {other_user.USER}
 
 
 def test_running_consumers_are_assistants_plus_one(arrival: Arrival, opening: Space) -> None:
@@ -174,3 +195,35 @@ def test_a_deleted_assistant_can_be_made_again(arrival: Arrival, opening: Space)
         ready = twin.wait_ready()
         assert ready["status"]["model"]["version"] == "1"
         twin.delete()
+
+
+@pytest.fixture
+def entrance(kubectl: Kubectl) -> Iterator[None]:
+    """The forwarder of `make up`; at the end it leads to the example again, if that is there."""
+    yield
+    entry.close_entry()
+    if kubectl.objects.get("namespace", example.NAMESPACE) is not None:
+        entry.open_entry(kubectl, example.NAMESPACE, Progress())
+
+
+def test_make_up_ends_with_its_conversation_and_its_address(arrival: Arrival, opening: Space, entrance: None) -> None:
+    made = stage("example", "--namespace", opening.name)
+    assert "you> goodbye\n" in made.stderr
+    assert "The concert hall is open" in made.stdout
+    url = re.search(r"^  (http\S+) +sign in as admin", made.stdout, re.MULTILINE)
+    assert url is not None
+    with urllib.request.urlopen(url[1], timeout=10) as page:
+        assert "<title>" in page.read().decode()
+    spoken = stage("chat", "--namespace", opening.name, "--message", "goodbye")
+    assert spoken.stdout == "you> goodbye\nconcert-hall> Goodbye, and enjoy the music.\n"
+
+
+def stage(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """What the commands behind `make up` and `make chat` print."""
+    environment = {**os.environ, "PYTHONPATH": "e2e:images:operator:services"}
+    command = [sys.executable, "-m", "stage", *arguments]
+    done = subprocess.run(
+        command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done

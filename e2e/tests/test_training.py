@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from studio_e2e import assistants, content, manifests, model_service
+from studio_e2e import assistants, content, manifests, model_service, survival
 from studio_e2e.assistants import Assistant
 from studio_e2e.space import Space
 from studio_e2e.waiting import eventually
@@ -34,6 +34,37 @@ def test_a_deletion_stops_the_training_under_way(assistant: Assistant) -> None:
     assistants.wait_slots(assistant.space, slots + 1)
     assistant.delete(within=60)
     assistants.wait_slots(assistant.space, slots)
+
+
+@pytest.fixture
+def second(studio: Space) -> Iterator[Assistant]:
+    made = Assistant(studio, "second-one")
+    yield made
+    made.delete()
+
+
+@pytest.fixture
+def two_consumers(studio: Space) -> Iterator[None]:
+    set_training_consumers(studio, 2)
+    assistants.wait_studio_ready(studio)
+    yield
+    set_training_consumers(studio, 1)
+
+
+def test_fewer_consumers_than_trainings_lose_none(assistant: Assistant, second: Assistant, two_consumers: None) -> None:
+    """Who is let go gives its training back in good order, and the one that stays goes on with it."""
+    both = (assistant, second)
+    for each in both:
+        each.apply({"files": content.porter(greeting=f"This is {each.name}.")}, running=NEVER)
+    jobs = [each.wait_training_job() for each in both]
+    set_training_consumers(assistant.space, 1)
+    for each, job in zip(both, jobs, strict=True):
+        each.wait_ready()
+        survival.check_trained_once(each, job)
+
+
+def set_training_consumers(space: Space, count: int) -> None:
+    space.patch("studio", "studio", {"spec": {"training": {"consumers": count}}})
 
 
 @pytest.fixture
@@ -84,8 +115,8 @@ def test_an_exceeded_quota_is_said(assistant: Assistant, quota: None) -> None:
 def test_an_action_server_without_an_image_is_said(assistant: Assistant) -> None:
     actions = {"image": "registry.invalid/nobody/actions:0"}
     assistant.apply({"files": content.porter()}, running=NEVER, training={"trigger": "Manual"}, actions=actions)
-    said = assistant.wait_for("ActionsReady", "False", within=60)
-    assert assistant.name in said["message"]
+    said = assistant.wait_for("ActionsReady", "False", reason="ImagePullFailed", within=60)
+    assert "registry.invalid/nobody/actions:0" in said["message"]
 
 
 def _exists(assistant: Assistant, job: Manifest) -> bool:

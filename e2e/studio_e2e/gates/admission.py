@@ -3,20 +3,15 @@
 https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/
 """
 
-import base64
-import json
 import queue
-import ssl
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
-from cluster.local.pki import CertificatePlan, write_pki
+from studio_e2e import webhook
 from studio_e2e.space import Space
 
 Manifest = dict[str, Any]
@@ -75,9 +70,7 @@ class AdmissionGate:
             verdict = held.verdict.result(timeout=LONGEST_SECONDS - 1)
         except TimeoutError:
             verdict = {"allowed": True}
-        return {key: review[key] for key in ("apiVersion", "kind")} | {
-            "response": {"uid": review["request"]["uid"], **verdict}
-        }
+        return webhook.response(review, **verdict)
 
 
 @contextmanager
@@ -87,24 +80,17 @@ def closed(space: Space, address: str, folder: Path) -> Iterator[AdmissionGate]:
     `address` is where the API server finds this machine, `folder` takes the certificate.
     """
     gate = AdmissionGate()
-    write_pki(folder, [CertificatePlan("gate", "gate", names=(address,))])
-    with ThreadingHTTPServer((address, 0), _handler(gate)) as server:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(folder / "gate.crt", folder / "gate.key")
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        Thread(target=server.serve_forever, daemon=True).start()
-        url = f"https://{address}:{server.server_address[1]}/"
-        space.apply(configuration(space.name, url, (folder / "ca.crt").read_bytes()))
+    with webhook.served(gate.answer, address, folder) as client:
+        space.apply(configuration(space.name, client))
         try:
             yield gate
         finally:
             space.delete("validatingwebhookconfiguration", space.name)
             for held in gate.held():
                 held.allow()
-            server.shutdown()
 
 
-def configuration(namespace: str, url: str, authority: bytes) -> Manifest:
+def configuration(namespace: str, client: Manifest) -> Manifest:
     """What the API server is told: to ask about the writes of the namespace's own service accounts."""
     rules = [
         {"apiGroups": [group], "apiVersions": ["v1"], "resources": [kind], "operations": ["CREATE", "UPDATE", "DELETE"]}
@@ -113,7 +99,7 @@ def configuration(namespace: str, url: str, authority: bytes) -> Manifest:
     ours = f"request.userInfo.username.startsWith('system:serviceaccount:{namespace}:')"
     webhook = {
         "name": "gate.e2e.studio-operator.io",
-        "clientConfig": {"url": url, "caBundle": base64.b64encode(authority).decode()},
+        "clientConfig": client,
         "rules": rules,
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
         "matchConditions": [{"name": "ours", "expression": ours}],
@@ -128,24 +114,3 @@ def configuration(namespace: str, url: str, authority: bytes) -> Manifest:
         "metadata": {"name": namespace},
         "webhooks": [webhook],
     }
-
-
-def _handler(gate: AdmissionGate) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            review = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            body = json.dumps(gate.answer(review)).encode()
-            # The API server asks no more for somebody who is dead.
-            with suppress(OSError):
-                self.send_response(200)
-                self.send_header("content-type", "application/json")
-                self.send_header("content-length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the base class names it so
-            """Nobody reads it."""
-
-    return Handler

@@ -7,7 +7,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 from measuring import goals, model_swaps, model_warm
-from measuring.model_order import misplaced, overtaken
+from measuring.model_order import misplaced, moment, overtaken
 from measuring.model_requests import bare_job
 from measuring.model_rest import used_seconds
 from measuring.model_stage import Watched
@@ -52,18 +52,23 @@ def test_what_is_wrong_with_a_line_is_told(line: list[dict[str, Any]], told: lis
 
 
 def test_who_began_in_turn_overtook_nobody() -> None:
-    assert (
-        overtaken([view("a", started_at=5), view("b", requested_at=1, started_at=6), view("c", requested_at=2)]) == []
-    )
+    line = [view("a", started_at=5), view("b", requested_at=1, started_at=6), view("c", requested_at=2)]
+    assert overtaken(line, answered(a=1, b=2, c=3)) == []
 
 
 def test_who_came_too_late_was_not_overtaken() -> None:
-    assert overtaken([view("low", started_at=5), view("high", priority=1, requested_at=5, started_at=7)]) == []
+    """It was being written already, but nobody could see it."""
+    line = [view("low", started_at=5), view("high", priority=1, requested_at=4, started_at=7)]
+    assert overtaken(line, answered(low=1, high=6)) == []
 
 
 def test_who_waits_while_a_lower_one_begins_was_overtaken() -> None:
     line = [view("low", started_at=5), view("high", priority=1, requested_at=1)]
-    assert overtaken(line) == ["low began before high"]
+    assert overtaken(line, answered(low=1, high=4)) == ["low began before high"]
+
+
+def answered(**seconds: int) -> dict[str, float]:
+    return {name: moment(f"2026-01-01T00:00:{second:02d}Z") for name, second in seconds.items()}
 
 
 def talk(*records: dict[str, Any], sent: int) -> Talk:

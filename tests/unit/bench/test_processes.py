@@ -4,7 +4,7 @@ from studio_e2e import processes
 
 KIB = 1024
 UID = "6e4f9a0c-1111-2222-3333-444455556666"
-STATUS = "Name:\t{name}\nVmRSS:\t    2048 kB\n"
+STATUS = "Name:\t{name}\nUid:\t65532\t65532\t65532\t65532\nVmRSS:\t    2048 kB\n"
 
 
 def process(root: Path, pid: int, *, group: str, name: str = "python3") -> None:
@@ -19,7 +19,9 @@ def test_the_processes_of_a_pod_without_its_sandbox(tmp_path: Path) -> None:
     process(tmp_path, 10, group=f"/kubepods/burstable/pod{UID}/abc")
     process(tmp_path, 11, group=f"/kubepods/burstable/pod{UID}/def", name="pause")
     process(tmp_path, 12, group="/kubepods/burstable/pod-of-another/abc")
-    assert processes.of_pod(UID, tmp_path) == [processes.Process(10, "python3 -m studio", 2048 * KIB, 2048 * KIB)]
+    assert processes.of_pod(UID, tmp_path) == [
+        processes.Process(10, 65532, "python3 -m studio", 2048 * KIB, 2048 * KIB)
+    ]
 
 
 def test_shared_memory_is_divided_where_the_kernel_tells(tmp_path: Path) -> None:
