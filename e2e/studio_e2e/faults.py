@@ -36,10 +36,7 @@ def lose(space: Space, pod: Manifest) -> None:
 
 def cut_off(pod: Manifest) -> None:
     """Take a pod's network away: what it has open is never closed towards others. Skips where it is out of reach."""
-    found = processes.of_pod(pod["metadata"]["uid"])
-    if not found:
-        pytest.skip("the processes of pods are not on this machine")
-    network = f"--net=/proc/{found[0].pid}/ns/net"
+    network = f"--net=/proc/{_within_reach(pod)[0].pid}/ns/net"
     subprocess.run(["nsenter", network, "ip", "link", "set", "eth0", "down"], check=True, timeout=10)
 
 
@@ -65,14 +62,20 @@ def operator_pods(home: Space) -> list[Manifest]:
 @contextmanager
 def held(*pods: Manifest) -> Iterator[None]:
     """Let the processes of pods stand still for as long as the block runs. Skips where they are out of reach."""
-    found = [process for pod in pods for process in processes.of_pod(pod["metadata"]["uid"])]
-    if not found:
-        pytest.skip("the processes of pods are not on this machine")
+    found = _within_reach(*pods)
     _send(found, signal.SIGSTOP)
     try:
         yield
     finally:
         _send(found, signal.SIGCONT)
+
+
+def _within_reach(*pods: Manifest) -> list[processes.Process]:
+    """The processes of pods; skips the test where there are none on this machine."""
+    found = [process for pod in pods for process in processes.of_pod(pod["metadata"]["uid"])]
+    if not found:
+        pytest.skip("the processes of pods are not on this machine")
+    return found
 
 
 def _send(found: Sequence[processes.Process], number: signal.Signals) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from studio.kube import Manifest
-from studio.kube.obstacles import obstacle_of
+from studio.kube.obstacles import container_statuses, obstacle_of
 from studio_operator.status.health import ABOUT_PODS, Health, JobHealth
 
 # Of what a process said last; a condition is read by people.
@@ -41,8 +41,7 @@ def _trouble(pods: Iterable[Manifest]) -> tuple[str, str] | None:
 
 def _crash(pod: Manifest) -> str | None:
     """How a container ended that waits to be started again, and what it said."""
-    status = pod.get("status") or {}
-    for container in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
+    for container in container_statuses(pod):
         waiting = (container.get("state") or {}).get("waiting") or {}
         if waiting.get("reason") == "CrashLoopBackOff":
             ended = (container.get("lastState") or {}).get("terminated") or {}

@@ -54,7 +54,7 @@ def obstacle_of(pod: Mapping[str, Any]) -> Met | None:
     for condition in status.get("conditions") or []:
         if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
             return Met(Obstacle.UNSCHEDULABLE, condition.get("message") or "")
-    for container in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
+    for container in container_statuses(pod):
         waiting = (container.get("state") or {}).get("waiting") or {}
         reason, message, name = waiting.get("reason") or "", waiting.get("message") or "", container["name"]
         if reason in _PULL_PROBLEMS:
@@ -63,6 +63,12 @@ def obstacle_of(pod: Mapping[str, Any]) -> Met | None:
         if reason in _CONFIG_PROBLEMS:
             return Met(Obstacle.CONTAINER_CONFIG, f"container {name}: {message or reason}")
     return None
+
+
+def container_statuses(pod: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What a pod tells of its containers, those first that come first."""
+    status = pod.get("status") or {}
+    return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
 
 
 def _pull_problem(container: str, image: str, why: str) -> str:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from studio.contract import labels
-from studio.kube.obstacles import Obstacle, obstacle_of
+from studio.kube.obstacles import Obstacle, container_statuses, obstacle_of
 
 Manifest = Mapping[str, Any]
 
@@ -143,8 +143,7 @@ def pod_facts(pod: Manifest) -> PodFacts:
     """The facts of a pod."""
     metadata, status = pod["metadata"], pod.get("status") or {}
     conditions = {c["type"]: c for c in status.get("conditions") or []}
-    statuses = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
-    containers = {c["name"]: _container(c) for c in statuses}
+    containers = {c["name"]: _container(c) for c in container_statuses(pod)}
     met = obstacle_of(pod)
     return PodFacts(
         name=metadata["name"],

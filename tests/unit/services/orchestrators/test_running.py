@@ -159,6 +159,18 @@ async def test_readiness_does_not_count_until_a_flip_has_settled(
     assert (served(kube), settling(kube)) == (lease.item.id, False)
 
 
+async def test_a_flip_in_the_last_round_of_a_pass_settles_too(
+    studio: World, kube: FakeKube, reconciler: Reconciler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await put(studio)
+    await add_model(studio, 1)
+    await reconciler.reconcile(UID)
+    lease = await make_ready(studio, "c0")
+    monkeypatch.setattr("studio.model_service.orchestrators.running.reconciler.ROUNDS", 1)
+    await reconciler.reconcile(UID)
+    assert (served(kube), settling(kube)) == (lease.item.id, True)
+
+
 def settling(kube: FakeKube) -> bool:
     return bool(service(kube)["spec"]["publishNotReadyAddresses"])
 

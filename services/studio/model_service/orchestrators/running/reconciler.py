@@ -118,6 +118,8 @@ class Reconciler:
         for _ in range(ROUNDS):
             view = await self._view(conn, assistant, sight)
             settling, rest = settling_for(sight.since, view.now), view.rest
+            if sight.settling and settling <= 0:
+                sight = await self._front.keep(assistant, sight, fence=fence, settling=False)
             actions = plan(view.wanted, view.runs, sight.serving, halted=view.halted, settling=settling > 0)
             if sight.foreign:
                 actions = [action for action in actions if not isinstance(action, Flip)]
@@ -125,8 +127,6 @@ class Reconciler:
                 break
             sight = await self._act(conn, view, sight, actions, fence)
             assistant = await self._note_sight(conn, assistant, sight)
-        if sight.settling and settling <= 0 and not sight.foreign:
-            await self._front.keep(assistant, sight, fence=fence, settling=False)
         async with conn.transaction():
             await history.prune(conn, assistant.uid, "run", keep=KEEP_RUNS)
         return min((seconds for seconds in (settling, rest) if seconds and seconds > 0), default=None)
@@ -186,8 +186,7 @@ class Reconciler:
         stops = [action for action in actions if isinstance(action, Stop)]
         if stops and sight.live is not None and not sight.foreign:
             # From here on a slower pass with an older view can not flip back to what is being stopped.
-            settling = settling_for(sight.since, view.now) > 0
-            sight = await self._front.keep(view.assistant, sight, fence=fence, settling=settling)
+            sight = await self._front.keep(view.assistant, sight, fence=fence, settling=sight.settling)
         for stop in stops:
             idle = stop.reason == Reason.HALTED and view.rest is not None and view.rest <= 0
             await self._stop(conn, stop, message=UNUSED if idle else "")
