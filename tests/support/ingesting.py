@@ -18,6 +18,7 @@ import asyncpg
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from tests.support.kafka import KafkaServer
+from tests.support.patience import STUCK_SECONDS
 from tests.support.ports import free_port
 from tests.support.postgres import Server
 
@@ -31,7 +32,7 @@ HTTP_OK = 200
 PRODUCER_PATIENCE_MS = 120_000
 
 
-async def until(condition: Callable[[], Awaitable[object]], seconds: float = 60.0) -> None:
+async def until(condition: Callable[[], Awaitable[object]], seconds: float = STUCK_SECONDS) -> None:
     """Wait until the condition holds; TimeoutError if it does not in time."""
     async with asyncio.timeout(seconds):
         while not await condition():  # noqa: ASYNC110 (another process changes it)
@@ -92,7 +93,7 @@ class Ingesting:
         except aiohttp.ClientError:
             return 0, ""
 
-    async def ready(self, seconds: float = 60.0) -> None:
+    async def ready(self, seconds: float = STUCK_SECONDS) -> None:
         """Wait until it reads."""
 
         async def ready() -> bool:

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from aiokafka.admin import AIOKafkaAdminClient
 from tests.support import certificates
+from tests.support.patience import STUCK_SECONDS
 from tests.support.ports import free_ports
 
 from studio.events.connection import connection
@@ -160,7 +161,7 @@ async def visible(login: EventBrokerSettings, topic: str, *, partitions: int = 1
     admin = AIOKafkaAdminClient(**connection(login, client_id="test"))
     await admin.start()
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(STUCK_SECONDS):
             while True:
                 [found] = await admin.describe_topics([topic])
                 if len(found["partitions"]) >= partitions:

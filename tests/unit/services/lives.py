@@ -9,6 +9,7 @@ from tests.fakes.kube import FakeKube
 from tests.fakes.storage import FakeStore
 from tests.support import truth
 from tests.support.fate import Died, Fate, at, first_time
+from tests.support.patience import STUCK_SECONDS
 
 from studio.kube import Conflict, KubeError, TooManyRequests, Unavailable
 from studio.model_service.orchestrators import garbage
@@ -17,8 +18,6 @@ from studio.model_service.queue import Queue
 from studio.storage.port import StorageError
 
 T = TypeVar("T")
-# A story takes a tenth of a second. Whoever waits for what does not happen is found, on the slowest machine too.
-STUCK_SECONDS = 30.0
 # What passes by itself: an orchestrator's loop, or whoever asked it, repeats what failed so.
 PASSES = (StorageError, KubeError, Overtaken, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError)
 

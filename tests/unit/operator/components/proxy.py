@@ -13,12 +13,12 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 from tests.support.names import name_server
+from tests.support.patience import STUCK_SECONDS
 from tests.support.ports import free_port
 
 IMAGE = Path(__file__).parents[4] / "images" / "entry-proxy"
 ADDRESSES = {"studio-web-client": "127.0.0.11", "studio-backend": "127.0.0.12", "studio-keycloak": "127.0.0.13"}
 ASSISTANTS = "127.0.0.14"
-READY_SECONDS = 10.0
 
 
 @dataclass
@@ -57,7 +57,7 @@ class Proxy:
         head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
         try:
             writer.write(f"{method} {target} HTTP/1.1\r\n{head}\r\n".encode() + body)
-            return _parsed(await asyncio.wait_for(reader.read(), READY_SECONDS))
+            return _parsed(await asyncio.wait_for(reader.read(), STUCK_SECONDS))
         finally:
             writer.close()
             await writer.wait_closed()
@@ -110,7 +110,7 @@ async def running(studio_conf: str, folder: Path) -> AsyncIterator[Proxy]:
             yield proxy
         finally:
             process.send_signal(signal.SIGQUIT)
-            await asyncio.wait_for(process.wait(), READY_SECONDS)
+            await asyncio.wait_for(process.wait(), STUCK_SECONDS)
             await upstream.cleanup()
 
 
@@ -207,6 +207,6 @@ async def _until_ready(proxy: Proxy, process: asyncio.subprocess.Process) -> Non
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     """Wait for something that happens in another process. Raises TimeoutError."""
-    async with asyncio.timeout(READY_SECONDS):
+    async with asyncio.timeout(STUCK_SECONDS):
         while not await condition():  # noqa: ASYNC110 - nginx has no events for us
             await asyncio.sleep(0.02)

@@ -9,6 +9,7 @@ from typing import Any
 import kopf
 import pytest
 from aiohttp import web
+from tests.support.patience import STUCK_SECONDS
 
 from studio.kube import ASSISTANT, CONFIGMAP, DEPLOYMENT, Kind, Manifest
 from studio_operator.handlers.registry import build_registry
@@ -123,7 +124,7 @@ async def test_kopf_only_watches(server: Server) -> None:
     server.events.put_nowait({"type": "DELETED", "object": body})
     assert await seen.get() == (ASSISTANT, "DELETED", "b")
     assert activity.last(ASSISTANT) is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(STUCK_SECONDS):
         await server.watching["configmaps"].wait()
     stop.set()
     await running
@@ -150,7 +151,7 @@ async def test_an_empty_list_may_be_null(server: Server) -> None:
             stop_flag=stop,
         )
     )
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(STUCK_SECONDS):
         await server.watching["configmaps"].wait()
     stop.set()
     await running

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from joserfc.jwk import KeySet
 from tests.fakes.kube import FakeKube
 from tests.fakes.storage import FakeStore
+from tests.support.patience import STUCK_SECONDS
 from tests.support.serving import Client
 from tests.support.tokens import TokenMaker
 
@@ -32,7 +33,7 @@ UID = "6f1f4c1e-0000-4000-8000-000000000001"
 
 async def until(condition: Callable[[], bool | Awaitable[bool]]) -> None:
     """Wait for a condition; five seconds are plenty."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(STUCK_SECONDS):
         while True:
             found = condition()
             if found if isinstance(found, bool) else await found:

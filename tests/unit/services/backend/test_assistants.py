@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import aiohttp
+from tests.support.patience import STUCK_SECONDS
 from tests.unit.services.backend.stage import UID, Stage, assistant, until
 
 from studio.kube import ASSISTANT, Unavailable
@@ -177,7 +178,7 @@ async def test_content_of_an_assistant_that_goes_with_its_data_goes(stage: Stage
 
 async def _events(response: aiohttp.ClientResponse) -> Any:
     kind = ""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(STUCK_SECONDS):
         async for raw in response.content:
             line = raw.decode().rstrip("\n")
             if line.startswith("event: "):

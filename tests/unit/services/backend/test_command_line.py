@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.patience import STUCK_SECONDS
 from tests.unit.services.backend.stage import Stage
 
 ROOT = Path(__file__).parents[4]
@@ -131,6 +132,6 @@ async def put_assistant(stage: Stage) -> None:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(STUCK_SECONDS):
         while not condition():  # noqa: ASYNC110 (the watch tells nobody)
             await asyncio.sleep(0.01)

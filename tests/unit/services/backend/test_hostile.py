@@ -13,6 +13,7 @@ import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.patience import STUCK_SECONDS
 from tests.unit.services.backend.stage import Stage
 
 from studio.backend.content import archives, rules
@@ -150,7 +151,7 @@ async def test_a_body_that_says_how_large_it_is_is_not_read_at_all(stage: Stage)
     reader, writer = await asyncio.open_connection("127.0.0.1", int(stage.base.rpartition(":")[2]))
     writer.write(f"PUT {CONTENT}/archive HTTP/1.1\r\nHost: x\r\nContent-Length: 1073741824\r\n\r\n".encode())
     await writer.drain()
-    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), STUCK_SECONDS)
     assert b"413" in head.split(b"\r\n")[0]
     assert b"application/problem+json" in head
     writer.close()

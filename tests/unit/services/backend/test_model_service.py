@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from tests.support.patience import STUCK_SECONDS
 from tests.support.serving import Client
 from tests.unit.services.backend.stage import UID, Stage, until
 
@@ -377,7 +378,7 @@ async def test_streams_end_when_the_process_stops(stage: Stage) -> None:
 
 async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[tuple[str, str, Any]]:
     kind = number = ""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(STUCK_SECONDS):
         async for raw in response.content:
             field, _, value = raw.decode().rstrip("\n").partition(": ")
             if field == "event":

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.fakes.kube import FakeKube
+from tests.support.patience import STUCK_SECONDS
 
 from studio.contract import labels
 from studio.contract.model_service import DesiredRunning, DesiredTraining, EnginePod, Progress
@@ -264,7 +265,7 @@ def run_pod(*statuses: dict[str, Any], phase: str = "Running", ready: bool = Fal
     }
 
 
-async def until(condition: Any, seconds: float = 30.0) -> None:
+async def until(condition: Any, seconds: float = STUCK_SECONDS) -> None:
     """Wait for a condition; every step of the actors goes through the event loop."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - the actors are fakes without events

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.patience import STUCK_SECONDS
 from tests.unit.services.consumers.scenery import (
     ID,
     NAMESPACE,
@@ -59,7 +60,7 @@ async def test_a_training_from_its_job_to_its_model() -> None:
             await until(lambda reason=reason: stage.queue.item.reason == reason)
         stage.queue.model = 1
         stage.end_job(complete=True)
-        await asyncio.wait_for(work, 30)
+        await asyncio.wait_for(work, STUCK_SECONDS)
     assert (stage.queue.item.state, stage.queue.item.reason) == ("Succeeded", "Trained")
     assert stage.job()["spec"]["ttlSecondsAfterFinished"] == 60
 
@@ -83,7 +84,7 @@ async def test_bad_content_fails_with_the_engines_words_and_the_whole_log() -> N
         stage.log("train", (ENGINE_LOGS / "spacy.log").read_text())
         stage.pod(training_pod(ended("fetch", 0), ended("train", 1), phase="Failed"))
         stage.end_job(complete=False)
-        await asyncio.wait_for(work, 30)
+        await asyncio.wait_for(work, STUCK_SECONDS)
     item = stage.queue.item
     assert (item.state, item.reason, item.attempt) == ("Failed", "InvalidContent", 1)
     assert "'SpacyNLP' requires the following packages which are currently not installed: spacy" in item.message
@@ -101,7 +102,7 @@ async def test_out_of_memory_gets_more_memory_once() -> None:
                 training_pod(ended("fetch", 0), ended("train", 137, "OOMKilled"), phase="Failed"), attempt=attempt
             )
             stage.end_job(complete=False, attempt=attempt)
-        await asyncio.wait_for(work, 30)
+        await asyncio.wait_for(work, STUCK_SECONDS)
     assert (stage.queue.item.state, stage.queue.item.reason) == ("Failed", "OutOfMemory")
     assert [_memory(job) for job in stage.jobs()] == [2 << 30, 3 << 30]
 
@@ -117,7 +118,7 @@ async def test_eviction_is_free_and_problems_are_counted() -> None:
             else:
                 stage.pod(training_pod(ended("fetch", 1, message="no store"), phase="Failed"))
             stage.end_job(complete=False)
-        await asyncio.wait_for(work, 30)
+        await asyncio.wait_for(work, STUCK_SECONDS)
     item = stage.queue.item
     assert (item.state, item.reason, item.message) == ("Failed", "AttemptsExhausted", "no store")
     assert item.attempt == 5
@@ -146,7 +147,7 @@ async def test_a_foreign_job_is_not_touched() -> None:
     stage.kube.put(foreign_job(f"{ID['training']}-1"))
     before = stage.job()
     async with stage.play() as work:
-        await asyncio.wait_for(work, 30)
+        await asyncio.wait_for(work, STUCK_SECONDS)
     assert (stage.queue.item.state, stage.queue.item.reason) == ("Failed", "Conflict")
     assert stage.job() == before
 
@@ -157,7 +158,7 @@ async def test_a_stop_takes_the_job_away(reason: str, state: str) -> None:
     async with stage.play() as work:
         await until(stage.job)
         stage.queue.request_stop(reason)
-        await asyncio.wait_for(work, 30)
+        await asyncio.wait_for(work, STUCK_SECONDS)
     assert (stage.queue.item.state, stage.queue.item.reason) == (state, reason)
     assert stage.jobs() == []
 
@@ -168,7 +169,7 @@ async def test_the_deadline_runs_from_the_start_of_the_engine() -> None:
         await until(stage.job)
         stage.pod(training_pod(ended("fetch", 0), running("train", datetime.now(UTC) - timedelta(hours=2))))
         stage.log("train", "still at it\n")
-        await asyncio.wait_for(work, 30)
+        await asyncio.wait_for(work, STUCK_SECONDS)
     assert (stage.queue.item.state, stage.queue.item.reason) == ("Failed", "DeadlineExceeded")
     assert stage.jobs() == []
     assert list(stage.orchestrator.logs.values()) == ["still at it\n"]
@@ -186,7 +187,7 @@ async def test_a_pod_that_cannot_be_scheduled_is_said_and_gives_the_slot_back(mo
         assert stage.queue.item.message == "0/1 nodes"
         monkeypatch.setattr("studio.model_service.consumers.training_plan.BLOCKED_SECONDS", 0.0)
         stage.pod(training_pod(waiting("fetch", "PodInitializing"), **unschedulable))
-        await asyncio.wait_for(work, 30)
+        await asyncio.wait_for(work, STUCK_SECONDS)
     assert (stage.queue.item.state, stage.queue.item.reason) == ("Queued", "Unschedulable")
     assert stage.jobs() == []
     assert training_strategy.REQUEUE_SECONDS == 60
@@ -226,7 +227,7 @@ async def test_a_job_that_kubernetes_cannot_take_fails_the_training() -> None:
     stage = Stage()
     stage.kube.fail(Invalid(422, "Invalid", "spec.template.spec.tolerations[0].effect: nope"), verb="create")
     async with stage.play() as work:
-        await asyncio.wait_for(work, 30)
+        await asyncio.wait_for(work, STUCK_SECONDS)
     assert (stage.queue.item.state, stage.queue.item.reason) == ("Failed", "InvalidSpec")
 
 
@@ -269,7 +270,7 @@ async def test_after_losing_the_lease_nothing_is_written() -> None:
         await until(stage.job)
         stage.queue.steal()
         with pytest.raises(LeaseLost):
-            await asyncio.wait_for(work, 30)
+            await asyncio.wait_for(work, STUCK_SECONDS)
     assert len(stage.kube.writes()) == 1
 
 
@@ -279,7 +280,7 @@ async def test_a_lease_that_cannot_be_renewed_ends_by_the_clock() -> None:
         await until(stage.job)
         stage.queue.down = True
         with pytest.raises(LeaseLost):
-            await asyncio.wait_for(work, 30)
+            await asyncio.wait_for(work, STUCK_SECONDS)
     assert len(stage.kube.writes()) == 1
 
 
@@ -326,7 +327,7 @@ async def test_of_a_training_that_has_just_begun_nothing_is_listed() -> None:
         stage.pod(training_pod(running("fetch")))
         await until(lambda: stage.queue.item.reason == "Fetching")
         stage.queue.request_stop()
-        await asyncio.wait_for(work, 30)
+        await asyncio.wait_for(work, STUCK_SECONDS)
     assert "list" not in stage.kube.count()
     assert stage.jobs() == []
 
@@ -341,7 +342,7 @@ async def test_a_pod_that_cannot_be_seen_is_not_taken_for_lost(monkeypatch: pyte
         stage.log("train", "InvalidRule: no\n")
         stage.pod(training_pod(ended("train", 1), phase="Failed"))
         stage.end_job(complete=False)
-        await asyncio.wait_for(work, 30)
+        await asyncio.wait_for(work, STUCK_SECONDS)
     assert (stage.queue.item.reason, stage.queue.item.attempt) == ("InvalidContent", 1)
 
 
@@ -374,7 +375,7 @@ async def _fail_without_archive(stage: Stage) -> None:
         stage.log("train", "\x1b[91mInvalidRule: no\x1b[0m\n")
         stage.pod(training_pod(ended("train", 1), phase="Failed"))
         stage.end_job(complete=False)
-        await asyncio.wait_for(work, 30)
+        await asyncio.wait_for(work, STUCK_SECONDS)
 
 
 async def test_a_job_stays_until_its_log_is_archived() -> None:
@@ -413,7 +414,7 @@ async def test_the_end_of_a_training_tidies_what_another_one_left() -> None:
         await until(stage.job)
         stage.queue.model = 1
         stage.end_job(complete=True)
-        await asyncio.wait_for(work, 30)
+        await asyncio.wait_for(work, STUCK_SECONDS)
     assert {job["metadata"]["name"]: job["spec"]["ttlSecondsAfterFinished"] for job in stage.jobs()} == {
         f"{left.id}-1": 3600,
         "kiosk-t2-fghij-1": 60,
@@ -438,7 +439,7 @@ async def test_jobs_stay_as_long_as_the_studio_wants() -> None:
         await until(stage.job)
         stage.queue.model = 1
         stage.end_job(complete=True)
-        await asyncio.wait_for(work, 30)
+        await asyncio.wait_for(work, STUCK_SECONDS)
     assert stage.job()["spec"]["ttlSecondsAfterFinished"] == 5
 
 
@@ -452,7 +453,7 @@ async def test_an_engine_that_falls_silent_is_started_once_more(monkeypatch: pyt
             stage.log("train", f"the last words of {attempt}\n", attempt)
             stage.pod(training_pod(ended("fetch", 0), running("train", datetime.now(UTC))), attempt=attempt)
             await until(lambda attempt=attempt: not stage.job(attempt))
-        await asyncio.wait_for(work, 30)
+        await asyncio.wait_for(work, STUCK_SECONDS)
     first = next(message for message in stage.queue.messages if "attempt 2 follows" in message)
     assert first.startswith("the engine has written nothing for 1 s")
     assert first.endswith("\nthe last words of 1")
@@ -493,7 +494,7 @@ async def test_an_archive_that_is_away_does_not_hold_the_training_up() -> None:
         stage.log("train", "\x1b[91mInvalidRule: no\x1b[0m\n")
         stage.pod(training_pod(ended("train", 1), phase="Failed"))
         stage.end_job(complete=False)
-        await asyncio.wait_for(work, 30)
+        await asyncio.wait_for(work, STUCK_SECONDS)
     assert stage.queue.item.message == "InvalidRule: no"
 
 
@@ -517,7 +518,7 @@ async def test_a_run_from_its_job_to_its_stop() -> None:
         await until(lambda: not stage.jobs())
         assert not work.done(), "the slot is taken until the pod is gone"
         stage.kube.remove(POD, NAMESPACE, f"{ID['run']}-1-xxxxx")
-        await asyncio.wait_for(work, 30)
+        await asyncio.wait_for(work, STUCK_SECONDS)
     assert (stage.queue.item.state, stage.queue.item.reason) == ("Stopped", "Replaced")
     assert list(stage.orchestrator.logs.values()) == ["bye\n"]
 
@@ -544,7 +545,7 @@ async def test_a_crash_loop_ends_with_the_engines_words() -> None:
             stage.log("engine", "\x1b[91mModelNotFound: broken\x1b[0m", attempt)
             stage.pod(run_pod(ended("engine", 1), phase="Failed"), attempt=attempt)
             stage.end_job(complete=False, attempt=attempt)
-        await asyncio.wait_for(work, 30)
+        await asyncio.wait_for(work, STUCK_SECONDS)
     item = stage.queue.item
     assert (item.state, item.reason) == ("Failed", "CrashLoop")
     assert item.message == "the engine ended with exit code 1\nModelNotFound: broken"
@@ -560,7 +561,7 @@ async def test_a_run_without_enough_memory_says_so_and_nothing_else() -> None:
             stage.log("engine", "INFO Loading model\n", attempt)
             stage.pod(run_pod(ended("engine", 137, "OOMKilled"), phase="Failed"), attempt=attempt)
             stage.end_job(complete=False, attempt=attempt)
-        await asyncio.wait_for(work, 30)
+        await asyncio.wait_for(work, STUCK_SECONDS)
     item = stage.queue.item
     assert (item.state, item.reason) == ("Failed", "OutOfMemory")
     assert item.message == (
@@ -575,7 +576,7 @@ async def test_a_model_that_is_refused_fails_the_run_at_once() -> None:
     async with stage.play() as work:
         await until(stage.job)
         stage.pod(run_pod(helper, phase="Pending"))
-        await asyncio.wait_for(work, 30)
+        await asyncio.wait_for(work, STUCK_SECONDS)
     item = stage.queue.item
     assert (item.state, item.reason, item.message) == (
         "Failed", "ModelRefused", "the model is refused: other members",

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from tests.support.patience import STUCK_SECONDS
 from tests.unit.services.consumers.scenery import Stage, ended, run_pod, running, until, waiting
 
 from studio.kube import Forbidden
@@ -29,7 +30,7 @@ async def test_a_run_without_a_node_gives_its_slot_back(monkeypatch: pytest.Monk
     async with stage.play() as work:
         await until(stage.job)
         stage.pod(run_pod(phase="Pending", conditions=[scheduled]))
-        await asyncio.wait_for(work, 30)
+        await asyncio.wait_for(work, STUCK_SECONDS)
     item = stage.queue.item
     assert (item.state, item.reason, item.attempt, item.holder) == ("Queued", "Unschedulable", 2, None)
     assert item.message == "0/1 nodes: memory; it is tried again in 15 s"
@@ -42,7 +43,7 @@ async def test_a_run_whose_job_is_forbidden_gives_its_slot_back(monkeypatch: pyt
     stage = Stage("run")
     stage.kube.fail(Forbidden(403, "Forbidden", "exceeded quota: jobs"), verb="create", times=1000)
     async with stage.play() as work:
-        await asyncio.wait_for(work, 30)
+        await asyncio.wait_for(work, STUCK_SECONDS)
     assert (stage.queue.item.state, stage.queue.item.reason) == ("Queued", "QuotaExceeded")
 
 
@@ -54,7 +55,7 @@ async def test_a_helper_without_its_store_is_tried_again_for_ever(attempt: int) 
     async with stage.play() as work:
         await until(stage.job)
         stage.pod(run_pod(helper, phase="Pending"))
-        await asyncio.wait_for(work, 30)
+        await asyncio.wait_for(work, STUCK_SECONDS)
     item = stage.queue.item
     assert (item.state, item.reason, item.attempt) == ("Queued", "HelperFailed", attempt + 1)
     assert item.message.startswith("object storage answered 503; it is tried again in ")
@@ -84,7 +85,7 @@ async def test_an_engine_that_never_gets_ready_is_a_crash_with_its_words(monkeyp
             await until(lambda attempt=attempt: stage.job(attempt))
             stage.log("engine", "\x1b[91mno such table\x1b[0m\n", attempt)
             stage.pod(run_pod(HELPER, ENGINE), attempt=attempt)
-        await asyncio.wait_for(work, 30)
+        await asyncio.wait_for(work, STUCK_SECONDS)
     item = stage.queue.item
     assert (item.state, item.reason) == ("Failed", "CrashLoop")
     assert item.message == "the engine was not ready within 0 min\nno such table"

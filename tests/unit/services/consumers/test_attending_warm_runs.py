@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.support.patience import STUCK_SECONDS
 from tests.unit.services.consumers.scenery import Stage, desired, ended, run_pod, running, until
 
 from studio.model_service.consumers import attempts
@@ -79,7 +80,7 @@ async def test_one_that_is_given_up_gives_its_slot_back_at_once() -> None:
         stage.pod(READY)
         await until(lambda: stage.queue.item.reason == "Warm")
         stage.queue.request_stop("GivenUp")
-        await asyncio.wait_for(work, 30)
+        await asyncio.wait_for(work, STUCK_SECONDS)
     assert (stage.queue.item.state, stage.queue.item.reason) == ("Stopped", "GivenUp")
     assert stage.jobs() == []
 
@@ -91,7 +92,7 @@ async def test_one_that_dies_is_not_made_again() -> None:
         stage.pod(run_pod(HELPER, ended("engine", 137), phase="Failed"))
         stage.log("engine", "Killed")
         stage.end_job(complete=False)
-        await asyncio.wait_for(work, 30)
+        await asyncio.wait_for(work, STUCK_SECONDS)
     assert (stage.queue.item.state, stage.queue.item.reason) == ("Failed", "OutOfMemory")
     assert stage.orchestrator.logs
     assert stage.job()["spec"]["ttlSecondsAfterFinished"]

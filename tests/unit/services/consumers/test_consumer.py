@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from tests.support.patience import STUCK_SECONDS
 from tests.unit.services.consumers.scenery import ID, NAMESPACE, UID, Stage, desired, until
 
 from studio.db import pool
@@ -59,7 +60,7 @@ async def test_claim_attend_release_adopt_and_stop(queue: Queue, studio_pool: as
             assert (await client.get(path)).status == 200
     uid = job()["metadata"]["uid"]
     first.stop()
-    await asyncio.wait_for(running, 10)
+    await asyncio.wait_for(running, STUCK_SECONDS)
     item = await queue.get(ID["training"])
     assert item is not None
     assert (item.state, item.holder) == ("Running", None)
@@ -78,7 +79,7 @@ async def test_claim_attend_release_adopt_and_stop(queue: Queue, studio_pool: as
     while (item := await queue.get(ID["training"])) is None or item.holder is not None:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     second.stop()
-    await asyncio.wait_for(running, 10)
+    await asyncio.wait_for(running, STUCK_SECONDS)
     assert (item.state, item.reason) == ("Cancelled", "Cancelled")
 
 
@@ -92,7 +93,7 @@ async def test_an_idle_consumer_says_that_it_is_there_and_rarely_so(queue: Queue
     await until(lambda: consumer._turned > turns)
     assert await studio_pool.fetchval("select seen_at from consumers") == told
     consumer.stop()
-    await asyncio.wait_for(running, 10)
+    await asyncio.wait_for(running, STUCK_SECONDS)
     assert await presence.alive(studio_pool, "training") == 0
 
 

@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.support.patience import STUCK_SECONDS
 from tests.unit.services.consumers.scenery import FakeQueue, Stage, ended, item, running, training_pod, until
 
 from studio.model_service.consumers.tenure import Tenure
@@ -57,4 +58,4 @@ async def test_a_clock_that_jumps_neither_ends_a_training_nor_lets_it_go_on(
         await until(lambda: stage.queue.item.reason in ("Training", "DeadlineExceeded"))
         assert (stage.queue.item.reason == "DeadlineExceeded") == late
         if late:
-            await asyncio.wait_for(work, 30)
+            await asyncio.wait_for(work, STUCK_SECONDS)

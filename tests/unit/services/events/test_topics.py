@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 from tests.support import kafka
 from tests.support.kafka import KafkaServer
+from tests.support.patience import STUCK_SECONDS
 
 from studio.events.connection import connection
 from studio.events.errors import EventBrokerError, EventBrokerUnavailable
@@ -94,7 +95,7 @@ async def test_the_engine_writes_events_and_does_nothing_else(
     await consumer.start()
     try:
         with pytest.raises(TopicAuthorizationFailedError):
-            await asyncio.wait_for(consumer.getone(), 10)
+            await asyncio.wait_for(consumer.getone(), STUCK_SECONDS)
     finally:
         await consumer.stop()
 

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 import yaml
 from aiohttp.test_utils import TestClient, TestServer
+from tests.support.patience import STUCK_SECONDS
 from tests.unit.services.helper.conftest import World, archive, digest_of
 
 from studio.contract.model_service import RunReport, RunTicket, TrackerStore
@@ -134,7 +135,7 @@ async def test_trackers_are_reported_when_they_change(
     monkeypatch.setattr(run, "_RECHECK_SECONDS", 0.0)
     await helper.prepare()
     world.engine_token, world.engine_model = (tmp_path / "engine/token").read_text(), NAME
-    await asyncio.wait_for(helper.report_trackers(ticket), 10)
+    await asyncio.wait_for(helper.report_trackers(ticket), STUCK_SECONDS)
     assert [body["trackers_durable"] for body in world.bodies("/report")] == [False, True]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from tests.support.patience import STUCK_SECONDS
 from tests.unit.services.helper.conftest import World, archive, digest_of
 
 from studio.contract.model_service import AwaitedModel, ModelTicket, TrackerStore, WarmTicket
@@ -120,7 +121,7 @@ async def test_a_model_that_comes_before_the_engine_waits_for_it(
     await asyncio.wait({taking}, timeout=0.3)
     assert not taking.done()
     starts(world, tmp_path, None)
-    await asyncio.wait_for(taking, 10)
+    await asyncio.wait_for(taking, STUCK_SECONDS)
     assert world.engine_model == name(NEW)
 
 
@@ -141,7 +142,7 @@ async def test_an_engine_that_refuses_is_reported(world: World, helper: WarmHelp
     starts(world, tmp_path, None)
     world.put_status = 400
     taking = asyncio.create_task(helper.take_model())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(STUCK_SECONDS):
         while not world.bodies("/report"):  # noqa: ASYNC110 - the orchestrator is a fake without events
             await asyncio.sleep(0.005)
     (report,) = world.bodies("/report")

@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import pytest
+from tests.support.patience import STUCK_SECONDS
 
 from studio.http import background as module
 from studio.http.background import Background
@@ -21,7 +22,7 @@ async def test_a_task_that_fails_begins_again() -> None:
             await asyncio.sleep(3600)
         raise RuntimeError("no")
 
-    async with asyncio.timeout(5), Background(pause=0.0) as background:
+    async with asyncio.timeout(STUCK_SECONDS), Background(pause=0.0) as background:
         background.run("work", work)
         await again.wait()
 

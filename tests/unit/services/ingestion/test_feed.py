@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Collection, Mapping
 import asyncpg
 import pytest
 from tests.support.ingesting import until
+from tests.support.patience import STUCK_SECONDS
 from tests.unit.services.ingestion.records import records, user
 
 from studio.ingestion import dead_letters
@@ -120,7 +121,7 @@ async def test_a_partition_of_another_member_is_left_alone(
     feed.mine = False
     feed.extend(user("u", 0))
     await intake.assigned({PARTITION})
-    await asyncio.wait_for(intake.lanes[PARTITION].ended(), 10)
+    await asyncio.wait_for(intake.lanes[PARTITION].ended(), STUCK_SECONDS)
     assert await connections.fetchval("select count(*) from events") == 0
 
 

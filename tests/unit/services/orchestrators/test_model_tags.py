@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.patience import STUCK_SECONDS
 from tests.unit.services.orchestrators.test_training import studio, train, want
 from tests.unit.services.orchestrators.world import UID, World
 
@@ -162,6 +163,6 @@ async def in_transaction(conn: asyncpg.Connection, assistant: registry.Assistant
 
 
 async def until_it_waits(conn: asyncpg.Connection) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(STUCK_SECONDS):
         while not await conn.fetchval("select count(*) from pg_locks where not granted"):  # noqa: ASYNC110
             await asyncio.sleep(0.01)

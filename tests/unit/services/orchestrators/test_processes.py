@@ -1,6 +1,7 @@
 """The processes as the image starts them: settings, readiness, memory, the end."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -8,12 +9,14 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from pathlib import Path
 
 import aiohttp
 import psutil
 import pytest
 from moto.server import ThreadedMotoServer
+from tests.support.patience import STUCK_SECONDS
 from tests.support.ports import free_port
 from tests.support.tokens import ISSUER, TokenMaker
 
@@ -73,17 +76,16 @@ async def started(name: str, environment: dict[str, str]) -> AsyncIterator[tuple
         await process.communicate()
 
 
-async def ready(session: aiohttp.ClientSession, base: str) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            async with session.get(f"{base}/readyz") as response:
-                if response.status == 200:
-                    return
-        except aiohttp.ClientError:
-            pass
-        await asyncio.sleep(0.05)
-    raise TimeoutError("it did not get ready")
+async def ready(process: asyncio.subprocess.Process, session: aiohttp.ClientSession, base: str) -> None:
+    async with asyncio.timeout(STUCK_SECONDS):
+        while process.returncode is None:
+            with contextlib.suppress(aiohttp.ClientError):
+                async with session.get(f"{base}/readyz") as response:
+                    if response.status == HTTPStatus.OK:
+                        return
+            await asyncio.sleep(0.05)
+    output, _ = await process.communicate()
+    pytest.fail(f"it ended with {process.returncode}: {output.decode()}")
 
 
 @pytest.mark.parametrize(("name", "limit"), [("training-orchestrator", 160), ("running-orchestrator", 160)])
@@ -92,7 +94,7 @@ async def test_it_gets_ready_stays_small_and_ends_at_once(
 ) -> None:
     headers = {"Authorization": f"Bearer {tokens.token(OPERATOR)}"}
     async with started(name, environment) as (process, base), aiohttp.ClientSession(headers=headers) as session:
-        await ready(session, base)
+        await ready(process, session, base)
         async with session.get(f"{base}/v1/changes") as stream:  # an open stream must not hold the process
             assert stream.status == 200
             used = psutil.Process(process.pid).memory_info().rss / MIB
@@ -100,7 +102,7 @@ async def test_it_gets_ready_stays_small_and_ends_at_once(
             assert used < limit
             process.send_signal(signal.SIGTERM)
             began = time.monotonic()
-            await asyncio.wait_for(process.wait(), 10)
+            await asyncio.wait_for(process.wait(), STUCK_SECONDS)
         assert process.returncode == 0
         assert time.monotonic() - began < 5
 

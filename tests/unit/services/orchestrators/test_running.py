@@ -6,6 +6,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 from tests.fakes.kube import FakeKube
+from tests.support.patience import STUCK_SECONDS
 from tests.support.serving import serving
 from tests.unit.services.orchestrators.models import model
 from tests.unit.services.orchestrators.running_stage import (
@@ -557,7 +558,7 @@ async def test_the_loop_looks_again_when_a_pass_asks_for_it() -> None:
 
     loop = Loop(reconcile, uids_of=uids_of)
     loop.add(UID)
-    async with Background() as background, asyncio.timeout(10):
+    async with Background() as background, asyncio.timeout(STUCK_SECONDS):
         background.run("worker", loop.work)
         assert [await passes.get(), await passes.get()] == [UID, UID]
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 from tests.fakes.kube import FakeKube
+from tests.support.patience import STUCK_SECONDS
 from tests.support.serving import serving
 from tests.unit.services.orchestrators.models import model
 from tests.unit.services.orchestrators.running_stage import FakeTrackers, add_model, make_ready, put, served
@@ -436,13 +437,16 @@ async def test_what_was_assigned_meanwhile_does_not_end_as_lost(
     assert (item.state, item.holder) == ("Starting", "c0")
 
 
-async def test_it_looks_when_something_has_changed(studio: World, warmer: Warmer) -> None:
+async def test_it_looks_when_something_has_changed(
+    studio: World, warmer: Warmer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studio.model_service.orchestrators.running.warmer.SLOW_PASS_SECONDS", 10 * STUCK_SECONDS)
     async with studio.made.listener(CHANGES_CHANNEL) as listener, Background() as background:
         background.run("warming", lambda: warmer.follow(listener))
         await studio.queue.present("run", "c0")
         await put(studio, **ON)
         await train(studio)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(STUCK_SECONDS):
             while not await runs(studio):  # noqa: ASYNC110 - the database is another process
                 await asyncio.sleep(0.01)
 
@@ -462,7 +466,7 @@ async def test_a_database_that_is_away_is_asked_again(
     monkeypatch.setattr(warmer, "look", look)
     async with studio.made.listener(CHANGES_CHANNEL) as listener, Background() as background:
         background.run("warming", lambda: warmer.follow(listener))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(STUCK_SECONDS):
             while looks < 3:  # noqa: ASYNC110 - nothing is told
                 await asyncio.sleep(0.01)
 
@@ -480,7 +484,7 @@ async def test_the_model_is_told_at_once(world: World, warmer: Warmer, reconcile
         assert not waiting.done()
         await trained(world, training, 1)
         await reconciler.reconcile(UID)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(STUCK_SECONDS):
             ticket = AwaitedModel.model_validate(await waiting).model
         assert ticket is not None
         assert (ticket.model_version, ticket.model.sha256) == ("1", model(1).sha256)

@@ -6,6 +6,7 @@ import functools
 import asyncpg
 import pytest
 from tests.support import postgres
+from tests.support.patience import STUCK_SECONDS
 
 from studio.contract.model_service import Progress
 from studio.db import pool
@@ -320,7 +321,7 @@ async def test_listening_goes_on_after_whatever_a_broken_connection_says(studio_
             raise broken.pop()
         return await pool.connect(studio_database, application_name="test")
 
-    async with asyncio.timeout(20), Listener(connect, ("anything",), poll=0.1) as listener:
+    async with asyncio.timeout(STUCK_SECONDS), Listener(connect, ("anything",), poll=0.1) as listener:
         while not await listener.wait(5):
             pass
     assert broken == []
