@@ -35,7 +35,7 @@ example: .venv ## Apply the example assistant as it is in this checkout (NAMESPA
 test: web/node_modules programs browser ## Everything: gates and unit tests, beside them end to end on a real cluster
 	@told=$$(mktemp); trap 'kill $$beside 2>/dev/null; rm -f $$told' EXIT; \
 	{ nice -n 5 $(MAKE) --no-print-directory gates test-unit >$$told 2>&1; code=$$?; cat $$told; exit $$code; } & beside=$$!; \
-	$(MAKE) --no-print-directory test-e2e; whole=$$?; \
+	$(MAKE) --no-print-directory test-cluster && $(MAKE) --no-print-directory test-e2e; whole=$$?; \
 	wait $$beside || { echo "The gates or the unit tests failed: see above." >&2; exit 1; }; exit $$whole
 
 gates: .venv web/node_modules ## `check` and `web` beside each other
@@ -58,15 +58,21 @@ web/node_modules: .venv web/package-lock.json
 	@$(NPM) ci --ignore-scripts --silent
 	@touch web/node_modules
 
-programs: .venv ## Install PostgreSQL and nginx for the unit tests, if they are missing
+programs: .venv ## Install PostgreSQL, nginx, Java and Maven for the unit tests, if they are missing
 	@test -n "$$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null)" || command -v initdb >/dev/null || $(CLUSTER) packages postgresql-15
 	@command -v nginx >/dev/null || $(CLUSTER) packages nginx-light
+	@command -v java >/dev/null || $(CLUSTER) packages openjdk-17-jre-headless
+	@command -v mvn >/dev/null || $(CLUSTER) packages maven
 
 browser: .venv ## Install Chromium for the end-to-end tests, if it is missing
 	@command -v chromium >/dev/null || $(CLUSTER) packages chromium
 
 test-unit: programs ## Fast tests, no cluster
 	@$(PYTHON) -m pytest tests --numprocesses=4 --dist=loadfile --no-loadscope-reorder
+
+test-cluster: .venv ## What the local cluster does to this machine, and that it goes away whole
+	@test "$$($(CLUSTER) provider)" != local || $(CLUSTER) tools
+	@$(PYTHON) -m pytest e2e/machine
 
 test-e2e: browser cluster-up load web/node_modules ## End to end on the cluster at hand, in a real browser, too
 	@$(STAGE) operator
@@ -135,4 +141,4 @@ lock: .venv ## Resolve the dependencies again, with hashes
 help: ## This list
 	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*##/ {printf "  make %-18s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: up down web open chat example test gates check programs browser test-unit test-e2e bench-first-chat bench-studio bench-model-service images load cluster-up cluster-down kubeconfig operator generate format lock help
+.PHONY: up down web open chat example test gates check programs browser test-unit test-cluster test-e2e bench-first-chat bench-studio bench-model-service images load cluster-up cluster-down kubeconfig operator generate format lock help

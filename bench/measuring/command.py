@@ -2,8 +2,6 @@
 
 import argparse
 import datetime as dt
-import os
-import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -44,8 +42,7 @@ def circumstances(command: str) -> Circumstances:
 
 def cluster_at_hand() -> Kubectl:
     """The cluster of KUBECONFIG, else the local one. Raises ClusterError."""
-    config = os.environ.get("KUBECONFIG")
-    return Kubectl(shutil.which("kubectl") or "kubectl", config) if config else Kubectl.find()
+    return Kubectl.find()
 
 
 def keep(file: Path, results: Sequence[Result], order: Iterable[Goal]) -> None:

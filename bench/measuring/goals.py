@@ -43,6 +43,7 @@ ORCHESTRATOR_MEMORY = Goal("the largest orchestrator at rest, resident memory", 
 WRITES = Goal("API writes at rest with 10 Assistants, without the Lease", "per second", 0)
 READS = Goal("API reads at rest with 10 Assistants", "per second", 1)
 CPU_REQUESTS = Goal("CPU requests of the Studio with 2 runs, a spare slot and a training", "cores", 1.6)
+CPU_REQUESTS_WARM = Goal("the same with a warm engine in the spare slot, which yields where there is no room", "cores")
 DRIFT = Goal("a child edited or deleted, until repaired (p99)", "s", 10)
 KILLS = Goal(
     "operator killed with SIGKILL during the first apply: kills after which the end state was the same",
@@ -65,6 +66,7 @@ FIRST_CHAT = (
     WRITES,
     READS,
     CPU_REQUESTS,
+    CPU_REQUESTS_WARM,
     DRIFT,
     KILLS,
     TEST_COLD,

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from measuring import cluster_facts, figures
 from stage.kubectl import Kubectl
+from studio.contract import names
 from studio.contract.labels import Component
 from studio_e2e import assistants, content, faults, manifests
 from studio_e2e.assistants import Assistant
@@ -37,12 +39,16 @@ def namespace(kubectl: Kubectl, purpose: str) -> Iterator[Space]:
 
 @dataclass(frozen=True)
 class Arrivals:
-    """Seconds from the apply to Ready, memory in MiB by component (every pod), requested cores, and the end state."""
+    """Seconds from the apply to Ready, memory in MiB by component (every pod), requested cores, and the end state.
+
+    `engine` is what one engine requests: a warm one in the spare slot adds as much, and yields where there is no room.
+    """
 
     first: float
     second: float
     memory: dict[str, list[float]]
     cores: Decimal
+    engine: Decimal
     state: list[str]
 
 
@@ -56,7 +62,8 @@ def arrivals(kubectl: Kubectl) -> Arrivals:
         eventually("all slots are there", lambda: _ready_pods(space, CONSUMERS) == 4, within=60)
         time.sleep(SETTLE_SECONDS)
         cores = sum((figures.cpu_request(pod) for pod in _lasting_pods(space)), training)
-        return Arrivals(first, second, _memory(space), cores, state)
+        engine = max(figures.cpu_request(pod) for pod in space.list("pods", component=Component.RUN.value))
+        return Arrivals(first, second, _memory(space), cores, engine, state)
 
 
 def arrive(space: Space, name: str) -> tuple[float, Decimal]:
@@ -134,15 +141,34 @@ def _requests(space: Space) -> Counter[tuple[str, str]]:
     return cluster_facts.our_requests(space, [*CONSUMERS, *ORCHESTRATORS, Component.BACKEND.value])
 
 
-def repairs(kubectl: Kubectl, *, count: int = 40) -> list[float]:
-    """Seconds until each of `count` damages, in turn of every kind, is repaired."""
+def repairs(kubectl: Kubectl, *, count: int = 80) -> list[float]:
+    """Seconds until each of `count` damages to children of a Studio and an Assistant, in turn, is repaired."""
     with namespace(kubectl, "drift") as space:
         space.apply(manifests.studio())
         assistants.wait_studio_ready(space)
-        damages = [_scaled, _edited, _deleted("service"), _deleted("rolebinding"), _deleted("deployment")]
+        idle = Assistant(space, IDLE)
+        idle.set_content(content.porter())
+        # Nothing trains or runs. Its action server is a Deployment all the same, whose image nobody has.
+        idle.apply(
+            manifests.from_config_map(f"{IDLE}-content"), running={"mode": "Never"}, training={"trigger": "Manual"},
+            actions={"image": "registry.invalid/nobody/actions:0"},
+        )  # fmt: skip
+        for kind, name in DELETED:
+            eventually(f"{kind} {name}", lambda kind=kind, name=name: space.get(kind, name), within=60)
+        damages = [_scaled, _edited, _led_astray, *(partial(_deleted, kind, name) for kind, name in DELETED)]
         return [_seconds_to_repair(space, damages[number % len(damages)]) for number in range(count)]
 
 
+IDLE = "idle"
+DELETED = (
+    ("service", "studio-running-orchestrator"),
+    ("rolebinding", "studio-running-consumer"),
+    ("deployment", "studio-running-consumer"),
+    ("serviceaccount", "studio-training"),
+    ("configmap", "studio-entry-proxy"),
+    ("service", IDLE),
+    ("deployment", names.child_of_assistant(IDLE, Component.ACTIONS)),
+)
 Damage = Callable[[Space], Callable[[], bool]]
 
 
@@ -154,8 +180,9 @@ def _seconds_to_repair(space: Space, damage: Damage) -> float:
 
 
 def _scaled(space: Space) -> Callable[[], bool]:
-    space.patch("deployment", "studio-running-consumer", {"spec": {"replicas": 3}})
-    return lambda: assistants.slots(space) == 1
+    wanted = assistants.slots(space)
+    space.patch("deployment", "studio-running-consumer", {"spec": {"replicas": wanted + 2}})
+    return lambda: assistants.slots(space) == wanted
 
 
 def _edited(space: Space) -> Callable[[], bool]:
@@ -165,21 +192,21 @@ def _edited(space: Space) -> Callable[[], bool]:
     return lambda: bool(space.must_get("service", name)["spec"]["ports"] == wanted)
 
 
-def _deleted(kind: str) -> Damage:
-    def damage(space: Space) -> Callable[[], bool]:
-        live = space.list(kind, component=Component.RUNNING_CONSUMER.value) or space.list(
-            kind, component=Component.RUNNING_ORCHESTRATOR.value
-        )
-        name, uid = live[0]["metadata"]["name"], live[0]["metadata"]["uid"]
-        space.delete(kind, name, "--wait=false")
+def _led_astray(space: Space) -> Callable[[], bool]:
+    wanted = space.must_get("service", IDLE)["spec"]["selector"]
+    space.patch("service", IDLE, {"spec": {"selector": {"somebody": "else"}}})
+    return lambda: bool(space.must_get("service", IDLE)["spec"]["selector"] == wanted)
 
-        def repaired() -> bool:
-            found = space.get(kind, name)
-            return found is not None and found["metadata"]["uid"] != uid
 
-        return repaired
+def _deleted(kind: str, name: str, space: Space) -> Callable[[], bool]:
+    uid = space.must_get(kind, name)["metadata"]["uid"]
+    space.delete(kind, name, "--wait=false")
 
-    return damage
+    def repaired() -> bool:
+        found = space.get(kind, name)
+        return found is not None and found["metadata"]["uid"] != uid
+
+    return repaired
 
 
 @dataclass(frozen=True)

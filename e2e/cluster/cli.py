@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from cluster.errors import ClusterError
@@ -54,9 +55,9 @@ def _kubeconfigs(paths: Paths) -> dict[str, Path]:
 def make_provider(name: str, paths: Paths, toolchain: Toolchain, progress: Progress) -> Provider:
     """Make a provider of PROVIDERS."""
     if name == "existing":
-        return ExistingCluster(os.environ.get("KUBECONFIG", ""), lambda: toolchain.ensure(["kubectl"])["kubectl"])
+        return ExistingCluster(os.environ.get("KUBECONFIG", ""), partial(toolchain.find, "kubectl"))
     if name == "kind":
-        return KindCluster(lambda: toolchain.ensure(["kind"])["kind"], _kubeconfigs(paths)["kind"])
+        return KindCluster(partial(toolchain.find, "kind"), _kubeconfigs(paths)["kind"])
     return LocalCluster(paths, toolchain, progress)
 
 

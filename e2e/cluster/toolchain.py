@@ -1,10 +1,13 @@
 """Builds the cluster's programs from source, once for each state of their sources, and keeps them in the cache."""
 
+import fcntl
 import hashlib
 import platform
+import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +16,6 @@ from cluster.errors import ClusterError
 
 SOURCES = Path(__file__).parent / "tools"
 KUBERNETES_VERSION = "v1.34.4"
-MINIMUM_GO = "1.25"
 BUILD_SECONDS = 3600
 
 _VERSION_PACKAGE = "k8s.io/component-base/version"
@@ -97,6 +99,32 @@ def content_key(folder: Path, flags: Sequence[str], machine: str) -> str:
     return digest.hexdigest()[:16]
 
 
+def required_go(module: str) -> str:
+    """The version of Go that the text of a go.mod asks for, for example ``1.25.0``."""
+    return next(line.split()[1] for line in module.splitlines() if line.startswith("go "))
+
+
+def check_go(said: str, needed: str) -> None:
+    """Let a Go pass that is new enough, or that does not tell its version.
+
+    Args:
+        said: what ``go version`` prints.
+        needed: as ``required_go`` gives it.
+
+    Raises:
+        ClusterError: it is too old.
+    """
+    found = re.search(r"\bgo(\d+\.\d+(?:\.\d+)?)", said)
+    if found and _numbers(found[1]) < _numbers(needed):
+        raise ClusterError(
+            f"Go {found[1]} is too old: install Go {needed} or newer (https://go.dev/dl) and put it first on the PATH."
+        )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
 class Toolchain:
     """The built programs in a cache folder."""
 
@@ -119,21 +147,47 @@ class Toolchain:
         key = content_key(self._sources / tool.folder, flags, platform.machine())
         return self._cache / key / "bin" / name
 
+    def find(self, name: str) -> Path:
+        """The program on the PATH, else the built one: for what works with another version as well.
+
+        Raises:
+            ClusterError: as ``ensure`` does.
+        """
+        on_path = shutil.which(name)
+        return Path(on_path) if on_path else self.ensure([name])[name]
+
     def ensure(self, names: Iterable[str]) -> dict[str, Path]:
         """Build the tools that are not in the cache yet and return the path of every binary.
 
         Raises:
-            ClusterError: a name is unknown, Go is missing, or a build failed.
+            ClusterError: a name is unknown, Go is missing or too old, or a build failed.
         """
         paths = {name: self.path(name) for name in names}
-        missing = [name for name, path in paths.items() if not path.exists()]
-        for folder in sorted({TOOLS[name].folder for name in missing}):
-            self._build(folder, {name: paths[name] for name in missing if TOOLS[name].folder == folder})
+        if all(path.exists() for path in paths.values()):
+            return paths
+        with self._alone():
+            missing = [name for name, path in paths.items() if not path.exists()]
+            for folder in sorted({TOOLS[name].folder for name in missing}):
+                self._build(folder, {name: paths[name] for name in missing if TOOLS[name].folder == folder})
         return paths
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let one process at a time build, so that none does again what another is doing; begin with a tidy cache."""
+        self._cache.mkdir(parents=True, exist_ok=True)
+        with (self._cache / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self._say("waiting for another process that builds programs")
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            # Only a build that was killed leaves its folder.
+            for left in self._cache.glob("build-*"):
+                shutil.rmtree(left, ignore_errors=True)
+            yield
 
     def _build(self, folder: str, targets: dict[str, Path]) -> None:
         self._say(f"building {', '.join(targets)} (minutes the first time)")
-        self._cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self._cache, prefix="build-") as temporary:
             self._compile(self._sources / folder, [TOOLS[name] for name in targets], Path(temporary))
             for name, target in targets.items():
@@ -149,8 +203,13 @@ class Toolchain:
         packages = [tool.package for tool in tools if tool.is_go]
         if not packages:
             return
+        needed = required_go((source / "go.mod").read_text())
         if not shutil.which("go"):
-            raise ClusterError(f"Go is missing: install Go {MINIMUM_GO} or newer and put it on the PATH.")
+            raise ClusterError(
+                f"Go is missing: install Go {needed} or newer (https://go.dev/dl) and put it on the PATH."
+            )
+        # Asked inside the module: from 1.21 on Go may take a newer one of itself for it, downloaded if need be.
+        check_go(run(["go", "version"], cwd=source, timeout=BUILD_SECONDS), needed)
         environment = ["env", "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false"]
         build = ["nice", "-n", "5", *environment, "go", "build", *GO_FLAGS, "-o", f"{output}/", *packages]
         run(build, cwd=source, timeout=BUILD_SECONDS)

@@ -1,7 +1,10 @@
 """The example assistant: applied, watched until it is Ready, spoken to once."""
 
 import json
+import shlex
+import shutil
 import time
+from pathlib import Path
 
 from cluster.errors import ClusterError
 from cluster.progress import Progress
@@ -34,7 +37,8 @@ def bring_up(kubectl: Kubectl, namespace: str, progress: Progress) -> None:
                 progress.say(f"     {line}")
             if heard != [answer]:
                 raise ClusterError(f"the example answered {heard} to {message!r}, expected {[answer]}")
-    _what_next(kubectl, namespace, entry.open_entry(kubectl, namespace, progress))
+    url = entry.open_entry(kubectl, namespace, progress)
+    print(last_words(kubectl, namespace, url, on_path=shutil.which("kubectl") is not None))
 
 
 def manifest(kubectl: Kubectl) -> str:
@@ -70,24 +74,29 @@ def remove(kubectl: Kubectl, progress: Progress) -> None:
         kubectl.run("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=120s", timeout=150)
 
 
-def _namespace(name: str) -> dict[str, object]:
-    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
-
-
-def _what_next(kubectl: Kubectl, namespace: str, url: str) -> None:
+def last_words(kubectl: Kubectl, namespace: str, url: str, *, on_path: bool) -> str:
+    """What a person can do next; `on_path` says whether their shell finds a kubectl."""
     there = "" if namespace == NAMESPACE else f" NAMESPACE={namespace}"
-    print(
-        f"""
+    return f"""
 The concert hall is open: one Assistant was trained by a Job of its own, runs in a Job of its own, and answers.
 
-  {url}                          sign in as admin; the password:
-  kubectl -n {namespace} get secret studio-administrator -o jsonpath='{{.data.password}}' | base64 -d
   {f"make chat{there}":46} talk to it here
-  export KUBECONFIG={kubectl.kubeconfig}
+  {url:46} sign in as admin; the next two lines print the password
+  {shell_line(kubectl, on_path=on_path)}
+  kubectl -n {namespace} get secret studio-administrator -o jsonpath='{{.data.password}}' | base64 -d
   kubectl -n {namespace} get assistants,studios   what there is, in one line each
   kubectl -n {namespace} describe assistant {ASSISTANT}
   {f"make example{there}":46} after you edited {CONTENT}: a new training, a swap, no message lost
   make down                                      remove it all
 """
-    )
+
+
+def shell_line(kubectl: Kubectl, *, on_path: bool) -> str:
+    """The command that leads a shell to this cluster, and to our kubectl where the shell finds none."""
+    config = f"export KUBECONFIG={shlex.quote(kubectl.kubeconfig)}"
+    return config if on_path else f'{config} PATH={shlex.quote(str(Path(kubectl.program).parent))}:"$PATH"'
+
+
+def _namespace(name: str) -> dict[str, object]:
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}

@@ -1,7 +1,5 @@
 """kubectl as a user has it: one binary, one kubeconfig."""
 
-import os
-import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,9 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from cluster.command import run
+from cluster.cli import make_provider, provider_name
 from cluster.errors import ClusterError
 from cluster.paths import Paths
+from cluster.progress import Progress
 from cluster.toolchain import Toolchain
 from stage.objects import Objects
 
@@ -27,15 +26,17 @@ class Kubectl:
 
     @classmethod
     def find(cls) -> "Kubectl":
-        """The kubectl on the PATH, else the one built for the local cluster; the cluster that is up.
+        """The kubectl on the PATH, else our own, which is built if need be; the cluster that is up.
 
         Raises:
-            ClusterError: there is no cluster at hand.
+            ClusterError: there is no cluster at hand, or kubectl could not be built.
         """
-        config = run(["env", "PYTHONPATH=e2e", os.sys.executable, "-m", "cluster", "kubeconfig"], cwd=REPOSITORY)  # type: ignore[attr-defined]
-        built = Toolchain(Paths.from_environment().tools, lambda _line: None).path("kubectl")
-        program = shutil.which("kubectl") or str(built)
-        return cls(program, config.strip())
+        paths, progress = Paths.from_environment(), Progress()
+        toolchain = Toolchain(paths.tools, progress.say)
+        config = make_provider(provider_name("auto", paths), paths, toolchain, progress).kubeconfig()
+        if not config.is_file():
+            raise ClusterError("There is no cluster at hand: start one with `make up`, or set KUBECONFIG.")
+        return cls(str(toolchain.find("kubectl")), str(config))
 
     def run(self, *arguments: str, stdin: str | None = None, timeout: float = 120) -> str:
         """Standard output of one call.

@@ -1,7 +1,5 @@
 """Fixtures of the end-to-end suite: cluster, namespaces, assistants, browser and terminal; a diagnosis on failure."""
 
-import os
-import shutil
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -76,8 +74,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
 def kubectl() -> Kubectl:
     """The cluster of KUBECONFIG, else the local one; with the CRDs on it."""
     try:
-        config = os.environ.get("KUBECONFIG")
-        found = Kubectl(shutil.which("kubectl") or "kubectl", config) if config else Kubectl.find()
+        found = Kubectl.find()
         found.run("get", "assistants,studios", "--all-namespaces", "--request-timeout=10s")
     except ClusterError as error:
         pytest.exit(f"The suite needs a cluster with the operator on it (`make up` makes one): {error}", returncode=3)

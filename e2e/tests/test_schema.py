@@ -132,9 +132,22 @@ def test_the_api_server_writes_no_defaults(drawer: Space) -> None:
     drawer.delete("assistant", "plain", "--timeout=60s")
 
 
-def test_short_names_and_columns(drawer: Space) -> None:
-    for short in ("asst", "std"):
-        drawer.run("get", short)
+COLUMNS = {
+    "asst": (["NAME", "READY", "REASON", "MODEL", "TRAINING", "AGE"], ["MESSAGE", "STUDIO"]),
+    "std": (["NAME", "READY", "REASON", "URL", "VERSION", "ASSISTANTS", "SLOTS", "AGE"], ["MESSAGE"]),
+}
+
+
+def test_short_names_columns_and_category(drawer: Space) -> None:
+    drawer.apply(assistant("listed", studioRef={"name": "elsewhere"}, paused=True))
+    drawer.apply(manifests.studio("listed", paused=True))
+    for short, (columns, wide) in COLUMNS.items():
+        assert drawer.run("get", short, "listed").splitlines()[0].split() == columns
+        assert drawer.run("get", short, "listed", "-o", "wide").splitlines()[0].split() == columns + wide
+    listed = set(drawer.run("get", "studio-operator", "-o", "name").split())
+    assert {"assistant.studio-operator.io/listed", "studio.studio-operator.io/listed"} <= listed
+    drawer.delete("assistant", "listed", "--timeout=60s")
+    drawer.delete("studio", "listed", "--timeout=60s")
 
 
 def test_a_conflict_between_two_people_is_shown(drawer: Space) -> None:

@@ -1,10 +1,14 @@
 """The command line, the choice of provider, the toolchain and the helpers below them."""
 
+import fcntl
 import io
+import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,7 +20,17 @@ from cluster.local.provider import NOT_RUNNING, LocalCluster
 from cluster.paths import Paths
 from cluster.progress import Progress
 from cluster.provider import choose_provider
-from cluster.toolchain import C_FLAGS, CLUSTER_TOOLS, SOURCES, TOOLS, Toolchain, content_key
+from cluster.toolchain import (
+    C_FLAGS,
+    CLUSTER_TOOLS,
+    SOURCES,
+    TOOLS,
+    Tool,
+    Toolchain,
+    check_go,
+    content_key,
+    required_go,
+)
 from cluster.waiting import wait_until
 
 
@@ -75,6 +89,34 @@ def test_a_local_cluster_with_ended_processes_is_damaged(tmp_path: Path) -> None
     assert "repairs it" in line
 
 
+@pytest.fixture
+def nearly_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root on a disk with less room than a start needs."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: SimpleNamespace(free=3.9e9))
+
+
+@pytest.mark.usefixtures("nearly_full")
+def test_a_healthy_cluster_needs_no_room_to_be_left_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LocalCluster, "status", lambda _self: (True, "local cluster: ready"))
+    local_cluster(tmp_path).up()
+
+
+@pytest.mark.usefixtures("nearly_full")
+def test_a_cluster_that_must_be_started_needs_room(tmp_path: Path) -> None:
+    with pytest.raises(ClusterError, match=r"only 3\.9 GB left and the cluster needs 12 GB"):
+        local_cluster(tmp_path).up()
+
+
+def test_somebody_else_than_root_is_told_before_anything_is_touched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(ClusterError, match="needs root"):
+        local_cluster(tmp_path).up()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_errors_are_one_sentence_on_standard_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -103,7 +145,121 @@ def test_a_tool_is_built_once_and_under_its_own_name(tmp_path: Path) -> None:
     assert first["pause"].stat().st_mode & 0o111
     assert len(said) == 1
     assert [path.name for path in first["pause"].parent.iterdir()] == ["pause"]
-    assert sorted(path.name for path in (tmp_path / "tools").iterdir()) == [first["pause"].parent.parent.name]
+    assert [path.name for path in (tmp_path / "tools").iterdir() if path.is_dir()] == [
+        first["pause"].parent.parent.name
+    ]
+
+
+class Workshop(Toolchain):
+    """Makes empty programs, and says what else was in the cache meanwhile."""
+
+    def __init__(self, cache: Path) -> None:
+        super().__init__(cache, lambda _line: None)
+        self.cache, self.builds = cache, list[str]()
+
+    def _compile(self, source: Path, tools: Sequence[Tool], output: Path) -> None:
+        del source
+        self.builds += sorted(path.name for path in self.cache.glob("build-*") if path != output)
+        with (self.cache / "lock").open() as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for tool in tools:
+            (output / tool.built_as).touch()
+
+
+def test_a_build_has_the_cache_alone_and_removes_what_killed_builds_left(tmp_path: Path) -> None:
+    (tmp_path / "build-killed").mkdir()
+    (tmp_path / "build-killed" / "kubelet").touch()
+    workshop = Workshop(tmp_path)
+    built = workshop.ensure(["pause", "kind"])
+    assert all(path.exists() for path in built.values())
+    assert workshop.builds == []
+    assert list(tmp_path.glob("build-*")) == []
+
+
+def test_what_another_process_has_built_meanwhile_is_not_built_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workshop = Workshop(tmp_path)
+    program = workshop.path("kind")
+
+    def other_ends_first(_file: object, _operation: int) -> None:
+        program.parent.mkdir(parents=True)
+        program.write_text("of the other")
+
+    monkeypatch.setattr(fcntl, "flock", other_ends_first)
+    assert workshop.ensure(["kind"]) == {"kind": program}
+    assert program.read_text() == "of the other"
+
+
+def put(folder: Path, name: str, script: str = "") -> Path:
+    """Put a program into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    program = folder / name
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    return program
+
+
+def test_a_program_on_the_path_is_taken_before_one_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    toolchain = Workshop(tmp_path / "tools")
+    built = toolchain.find("kind")
+    assert built == toolchain.path("kind")
+    assert toolchain.find("kind") == built
+    on_path = put(tmp_path / "bin", "kind")
+    assert toolchain.find("kind") == on_path
+
+
+def test_providers_use_the_programs_of_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "config"
+    config.touch()
+    put(tmp_path / "bin", "kubectl", f"echo kubectl >> {tmp_path}/calls")
+    put(tmp_path / "bin", "kind", f"echo kind >> {tmp_path}/calls")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("KUBECONFIG", str(config))
+    paths, progress = Paths(tmp_path / "cache", tmp_path / "run"), Progress(io.StringIO())
+    toolchain = Toolchain(paths.tools, progress.say)
+    assert cli.make_provider("existing", paths, toolchain, progress).status()[0]
+    cli.make_provider("kind", paths, toolchain, progress).down()
+    assert (tmp_path / "calls").read_text() == "kubectl\nkind\n"
+    assert not paths.tools.exists()
+
+
+def test_the_version_of_go_that_a_module_asks_for_is_read() -> None:
+    assert required_go("module a\n\ngo 1.25.0\n\nrequire b v1.2.3\n") == "1.25.0"
+    assert required_go((SOURCES / TOOLS["kubelet"].folder / "go.mod").read_text()) == "1.25.0"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "go version go1.25.0 linux/amd64",
+        "go version go1.26rc1 linux/amd64",
+        "go version go1.100.1 linux/arm64",
+        "go version go2.0 linux/amd64",
+        "go version devel +abcdef linux/amd64",
+    ],
+)
+def test_a_go_that_is_new_enough_or_of_an_unknown_version_may_build(said: str) -> None:
+    check_go(said, "1.25.0")
+
+
+@pytest.mark.parametrize("found", ["1.19.8", "1.24", "1.9"])
+def test_a_go_that_is_too_old_is_named_with_the_one_that_is_needed(found: str) -> None:
+    with pytest.raises(ClusterError, match=rf"Go {found} is too old: install Go 1\.25\.0 or newer.*on the PATH"):
+        check_go(f"go version go{found} linux/amd64", "1.25.0")
+
+
+def test_nothing_is_compiled_by_a_go_that_is_missing_or_too_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    toolchain = Toolchain(tmp_path / "tools", lambda _line: None)
+    with pytest.raises(ClusterError, match=r"Go is missing: install Go 1\.25\.0 or newer"):
+        toolchain.ensure(["kubectl"])
+    put(tmp_path / "bin", "go", '[ "$1" = version ] && echo go version go1.19.8 linux/amd64')
+    with pytest.raises(ClusterError, match=r"Go 1\.19\.8 is too old"):
+        toolchain.ensure(["kubectl"])
 
 
 def test_the_content_key_changes_with_sources_flags_and_machine(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """What this machine must have, what is noted of it, and what is put back."""
 
+import errno
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +12,8 @@ from cluster.errors import ClusterError
 from cluster.local import preflight
 from cluster.local.control_groups import hierarchies, members_of, missing_controllers
 from cluster.local.host_settings import note_settings, remove_traces, restore_settings
-from cluster.local.mounts import mounts_below
+from cluster.local.mounts import file_system_of, mounts_below
+from cluster.local.teardown import remove_folders
 from cluster.packages import install_sentence, missing_packages
 from cluster.paths import Paths
 
@@ -26,6 +29,7 @@ def test_a_machine_with_everything_passes() -> None:
     preflight.check_system("Linux")
     preflight.check_disk(100 * preflight.GIGABYTE, False, Path("/cache"))
     preflight.check_file_systems("nodev\tproc\nnodev\toverlay\n")
+    preflight.check_snapshots("ext4", Path("/cache"))
     preflight.check_namespaces(lambda _: True)
     preflight.check_control_groups(V1, "")
     preflight.check_control_groups(V2, "cpuset cpu io memory pids")
@@ -40,6 +44,7 @@ def test_each_lack_is_one_sentence_with_a_remedy() -> None:
         ),
         "needs 12 GB": lambda: preflight.check_disk(5 * 10**9, False, Path("/cache")),
         "no overlayfs.*modprobe overlay": lambda: preflight.check_file_systems("nodev\tproc\n"),
+        "/cache lies on overlayfs.*XDG_CACHE_HOME": lambda: preflight.check_snapshots("overlay", Path("/cache")),
         "no net namespaces": lambda: preflight.check_namespaces(lambda path: not path.endswith("net")),
         "controllers memory are missing": lambda: preflight.check_control_groups(V2, "cpuset cpu pids"),
     }
@@ -74,6 +79,51 @@ def test_only_mounts_at_or_below_our_folders_are_found_last_first() -> None:
     points = ["/", "/run/ours", "/run/ours/a\\040b", "/run/ours-not", "/run/other"]
     found = mounts_below("\n".join(line.format(point) for point in points), [Path("/run/ours")])
     assert found == ("/run/ours/a b", "/run/ours")
+
+
+@pytest.mark.parametrize(
+    ("folder", "kind"),
+    [
+        ("/usr", "overlay"),
+        ("/root/.cache/studio-operator", "ext4"),
+        ("/root/.cached", "overlay"),
+        ("/root/my files/cache", "xfs"),
+        ("/twice", "tmpfs"),
+    ],
+)
+def test_a_folder_is_on_the_file_system_of_the_nearest_mount(folder: str, kind: str) -> None:
+    mountinfo = """\
+1 0 0:50 / / rw,relatime - overlay overlay rw,lowerdir=/a,upperdir=/b
+2 1 8:1 / /root/.cache rw,relatime shared:1 master:2 - ext4 /dev/sda1 rw
+3 1 8:2 / /root/my\\040files rw - xfs /dev/sda2 rw
+4 1 8:3 / /twice rw - ext4 /dev/sda3 rw
+5 4 0:51 / /twice rw - tmpfs tmpfs rw
+"""
+    assert file_system_of(mountinfo, Path(folder)) == kind
+
+
+def test_what_cannot_be_removed_is_named_and_the_rest_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state, run = tmp_path / "cluster", tmp_path / "run"
+    for folder in (state, run):
+        (folder / "sub").mkdir(parents=True)
+        (folder / "sub" / "file").touch()
+    busy, unlink = state / "sub" / "busy", os.unlink
+    busy.touch()
+
+    def refusing(path: str, *, dir_fd: int | None = None) -> None:
+        if path == busy.name:
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), path)
+        unlink(path, dir_fd=dir_fd)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "unlink", refusing)
+        with pytest.raises(ClusterError, match=rf"^{busy} \(Device or resource busy\) could not be removed") as caught:
+            remove_folders([state, run])
+    assert "\n" not in str(caught.value)
+    assert sorted(tmp_path.rglob("*")) == [state, busy.parent, busy]
+    for _ in range(2):
+        remove_folders([state, run])
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_kernel_settings_are_put_back(tmp_path: Path) -> None:

@@ -264,15 +264,15 @@ class FakeKube(Kube):
         pod: str,
         container: str,
         *,
-        limit_bytes: int | None = None,
-        tail_lines: int | None = None,
+        last_bytes: int,
+        last_lines: int | None = None,
     ) -> str:
         if (namespace, pod, container) not in self._logs:
             raise NotFound(404, "NotFound", f'container "{container}" of pod "{pod}" has no log')
         text = self._logs[namespace, pod, container]
-        if tail_lines is not None:
-            text = "".join(text.splitlines(keepends=True)[-tail_lines:])
-        return text if limit_bytes is None else text.encode()[:limit_bytes].decode(errors="replace")
+        if last_lines is not None:
+            text = "".join(text.splitlines(keepends=True)[-last_lines:])
+        return text.encode()[-last_bytes:].decode(errors="replace")
 
     async def follow_logs(
         self, namespace: str, pod: str, container: str, *, silence_seconds: float = 3600

@@ -18,6 +18,19 @@ def mounts_below(mountinfo: str, folders: Iterable[Path]) -> tuple[str, ...]:
     return tuple(point for point in reversed(points) if any(Path(point).is_relative_to(root) for root in roots))
 
 
+def file_system_of(mountinfo: str, folder: Path) -> str:
+    """The type of the file system that a folder is on, or would be on if it were made: ``ext4``, ``overlay``.
+
+    Args:
+        mountinfo: content of /proc/self/mountinfo.
+        folder: an absolute path without symbolic links.
+    """
+    mounts = [(Path(_unescape(line.split()[4])), line.split(" - ")[1].split()[0]) for line in mountinfo.splitlines()]
+    around = [(point, kind) for point, kind in mounts if folder.is_relative_to(point)]
+    # Of several at the same place the last one covers the others.
+    return max(reversed(around), key=lambda mount: len(mount[0].parts))[1]
+
+
 def unmount_below(folders: Iterable[Path]) -> None:
     """Unmount everything at or below the folders.
 

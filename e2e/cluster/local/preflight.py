@@ -7,6 +7,8 @@ from pathlib import Path
 
 from cluster.errors import ClusterError
 from cluster.local.control_groups import missing_controllers
+from cluster.local.mounts import file_system_of
+from cluster.paths import Paths
 
 GIGABYTE = 10**9
 # Go's module and build caches take most of it, the binaries and images the rest.
@@ -42,6 +44,15 @@ def check_file_systems(filesystems: str) -> None:
         raise ClusterError("The kernel has no overlayfs, which containers need: load it with `modprobe overlay`.")
 
 
+def check_snapshots(file_system: str, folder: Path) -> None:
+    """Raise ClusterError when containerd's folder is on a file system that cannot hold the layers of containers."""
+    if file_system == "overlay":
+        raise ClusterError(
+            f"{folder} lies on overlayfs, as in a container, and containers cannot be mounted on top of that: mount a "
+            "volume there or set XDG_CACHE_HOME to a folder on one."
+        )
+
+
 def check_namespaces(exists: Callable[[str], bool]) -> None:
     """Raise ClusterError unless the kernel has the namespaces that pods need."""
     missing = [name for name in ("ipc", "mnt", "net", "pid", "uts") if not exists(f"/proc/self/ns/{name}")]
@@ -59,17 +70,27 @@ def check_control_groups(mounts: str, controllers_v2: str) -> None:
         )
 
 
-def check_machine(cache: Path, tools_are_built: bool) -> None:
-    """Run every check against this machine.
+def check_caller() -> None:
+    """Check what even a look at the cluster needs: it keeps its files as root.
 
     Raises:
         ClusterError: the first check that fails.
     """
     check_system(os.uname().sysname)
     check_user(os.geteuid())
-    cache.mkdir(parents=True, exist_ok=True)
-    check_disk(shutil.disk_usage(cache).free, tools_are_built, cache)
+
+
+def check_machine(paths: Paths, tools_are_built: bool) -> None:
+    """Check what a start needs of this machine.
+
+    Raises:
+        ClusterError: the first check that fails.
+    """
+    paths.cache.mkdir(parents=True, exist_ok=True)
+    check_disk(shutil.disk_usage(paths.cache).free, tools_are_built, paths.cache)
     check_file_systems(Path("/proc/filesystems").read_text())
+    images = paths.containerd_root.resolve()
+    check_snapshots(file_system_of(Path("/proc/self/mountinfo").read_text(), images), images)
     check_namespaces(os.path.exists)
     unified = Path("/sys/fs/cgroup/cgroup.controllers")
     check_control_groups(Path("/proc/mounts").read_text(), unified.read_text() if unified.exists() else "")

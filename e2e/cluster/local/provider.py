@@ -13,7 +13,7 @@ from cluster.local.addresses import AddressPlan
 from cluster.local.api_client import ApiClient
 from cluster.local.bootstrap import API_SERVICE_PORT, Bootstrap, answers
 from cluster.local.containerd import Containerd
-from cluster.local.preflight import check_machine, check_user
+from cluster.local.preflight import check_caller, check_machine, check_user
 from cluster.local.processes import ProcessTable
 from cluster.local.teardown import COMPONENTS, take_down
 from cluster.packages import CLUSTER_PACKAGES, ensure_packages
@@ -39,13 +39,13 @@ class LocalCluster:
         Raises:
             ClusterError: the machine lacks something, or a step failed.
         """
-        built = all(self._toolchain.path(name).exists() for name in CLUSTER_TOOLS)
-        check_machine(self._paths.cache, built)
+        check_caller()
         with self._locked():
             healthy, line = self.status()
             if healthy:
                 self._progress.say(line)
                 return
+            check_machine(self._paths, all(self._toolchain.path(name).exists() for name in CLUSTER_TOOLS))
             ensure_packages(CLUSTER_PACKAGES, self._progress.say)
             tools = self._toolchain.ensure(CLUSTER_TOOLS)
             if self._paths.run.exists() or self._paths.state.exists():

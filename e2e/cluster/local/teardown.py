@@ -1,11 +1,13 @@
 """Takes the cluster away, in whatever state it is; running it twice does no harm."""
 
+import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from cluster.command import CommandError
+from cluster.errors import ClusterError
 from cluster.local.containerd import Containerd
 from cluster.local.control_groups import delete_groups, kill_members
 from cluster.local.host_settings import remove_traces, restore_settings
@@ -46,8 +48,27 @@ def take_down(paths: Paths) -> None:
     delete_groups()
     remove_traces(paths)
     restore_settings(paths.run / "host-settings.json")
-    shutil.rmtree(paths.state, ignore_errors=True)
-    shutil.rmtree(paths.run, ignore_errors=True)
+    remove_folders([paths.state, paths.run])
+
+
+def remove_folders(folders: Iterable[Path]) -> None:
+    """Delete folders with all that is in them; those that do not exist are no error.
+
+    Raises:
+        ClusterError: something stays, which is named; everything else is gone.
+    """
+    failures: dict[Path, BaseException] = {}
+    for folder in folders:
+        shutil.rmtree(folder, onerror=lambda _step, path, raised: failures.setdefault(Path(path), raised[1]))
+    stuck = [path for path in failures if os.path.lexists(path)]
+    # A folder stays because of what is stuck in it.
+    around = {parent for path in stuck for parent in path.parents}
+    left = [f"{path} ({getattr(failures[path], 'strerror', '')})" for path in stuck if path not in around]
+    if left:
+        raise ClusterError(
+            f"{', '.join(left[:3])}{' and others' if left[3:] else ''} could not be removed: end what uses it and run "
+            "`python -m cluster down` again."
+        )
 
 
 def unrecorded_processes(paths: Paths) -> tuple[ProcessRecord, ...]:

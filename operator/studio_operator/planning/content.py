@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from studio.contract.content import CREDENTIALS, ENDPOINTS, is_trained
 from studio_operator.api.v1alpha1.patterns import FILE_PATH
 from studio_operator.planning import yaml_text
 
@@ -17,6 +18,11 @@ from studio_operator.planning import yaml_text
 MAX_BYTES = 8 * 1024 * 1024
 MAX_FILES = 500
 MAX_PATH = 250
+
+_INSTEAD = {
+    ENDPOINTS: "set spec.actions for the action server, the Studio brings the stores",
+    CREDENTIALS: "put it into a Secret and name it in spec.channels.credentialsSecretRef",
+}
 
 
 class ContentProblem(Exception):
@@ -66,7 +72,7 @@ def prepare(files: Mapping[str, str], *, assistant_id: str, language: str, engin
     _check_names(files)
     _check_size(files)
     warnings = tuple(_warnings(files))
-    usable = {name: text for name, text in files.items() if name not in ("endpoints.yml", "credentials.yml")}
+    usable = {name: text for name, text in files.items() if name not in ENDPOINTS | CREDENTIALS}
     usable["config.yml"] = _merged_config(usable, assistant_id=assistant_id, language=language)
     _check_readable(usable)
     return Content(usable, _fingerprint(usable, engine_image), warnings)
@@ -129,14 +135,9 @@ def _check_size(files: Mapping[str, str]) -> None:
 
 
 def _warnings(files: Mapping[str, str]) -> list[str]:
-    found = []
-    if "endpoints.yml" in files:
-        found.append("endpoints.yml is not used: set spec.actions for the action server, the Studio brings the stores")
-    if "credentials.yml" in files:
-        found.append(
-            "credentials.yml is not used: put it into a Secret and name it in spec.channels.credentialsSecretRef"
-        )
-    return found
+    return [
+        f"{name} is not used: {instead}" for names, instead in _INSTEAD.items() for name in sorted(names & files.keys())
+    ]
 
 
 def _merged_config(files: Mapping[str, str], *, assistant_id: str, language: str) -> str:
@@ -164,5 +165,5 @@ def _unreadable(name: str, error: yaml_text.Unreadable) -> ContentProblem:
 
 
 def _fingerprint(files: Mapping[str, str], engine_image: str) -> str:
-    trained = {name: text for name, text in files.items() if not PurePosixPath(name).name.startswith("test_")}
+    trained = {name: text for name, text in files.items() if is_trained(name)}
     return hashlib.sha256(json.dumps([engine_image, trained], sort_keys=True).encode()).hexdigest()

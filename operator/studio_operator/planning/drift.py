@@ -1,4 +1,4 @@
-"""Does a live object still say what we want? Fields that we do not set are nobody's drift."""
+"""Does a live object still say what we want? Of fields that we do not set, `repair` knows the few that matter."""
 
 import hashlib
 import json

@@ -9,6 +9,7 @@ from studio.contract import labels
 from studio.kube import CONFIGMAP, Kind, Manifest, kind_of
 from studio.kube.errors import Invalid
 from studio_operator.planning.drift import difference, stamped
+from studio_operator.planning.repair import TOLERATED, fields_of, replacement, surplus, toleration
 from studio_operator.ports import Cluster
 
 log = structlog.get_logger(__name__)
@@ -65,36 +66,70 @@ async def _apply_one(cluster: Cluster, owner: Manifest, body: Manifest) -> None:
         # Stores hold only what carries our labels; somebody else's object of that name shows up in a live read only.
         live = await cluster.get(kind, metadata["namespace"], metadata["name"])
     if live is None:
-        why = "missing"
+        WRITES.labels(kind.kind, "missing").inc()
+        live = await cluster.apply(body)
     elif not is_ours(live, owner, body):
         raise Vanishing(metadata["name"]) if _of_predecessor(live, owner) else Conflict(live)
     elif found := difference(body, live):
-        why = "drift"
         log.info("drift", kind=kind.kind, namespace=metadata["namespace"], name=metadata["name"], field=found)
-    else:
-        return
-    WRITES.labels(kind.kind, why).inc()
+        live = await _repair(cluster, kind, live, body)
+    await _take_out(cluster, kind, live, body)
+
+
+async def _repair(cluster: Cluster, kind: Kind, live: Manifest, body: Manifest) -> Manifest:
+    """Apply, and go further where the API server refuses that for what is there already. Raises Invalid otherwise."""
+    WRITES.labels(kind.kind, "drift").inc()
     try:
-        await cluster.apply(body)
+        return await cluster.apply(body)
     except Invalid:
-        if live is None:
-            raise
-        await _take_over(cluster, kind, live, body)
+        if "spec" in body:
+            return await _take_over(cluster, kind, live, body)
+        if live.get("roleRef") != body.get("roleRef"):
+            return await _make_anew(cluster, kind, live, body)
+        raise
 
 
-async def _take_over(cluster: Cluster, kind: Kind, live: Manifest, body: Manifest) -> None:
-    """Replace the lists of the spec whole, where applying would only add to what somebody else put into them.
+async def _take_out(cluster: Cluster, kind: Kind, live: Manifest, body: Manifest) -> None:
+    """Remove what somebody added and what breaks us.
+
+    What is back in the answer to the write is noted, and then left alone until we want something else of the object.
+    """
+    patch = surplus(body, live)
+    if not patch or live["metadata"].get("annotations", {}).get(TOLERATED) == toleration(body, patch):
+        return
+    namespace, name = live["metadata"]["namespace"], live["metadata"]["name"]
+    log.info("surplus", kind=kind.kind, namespace=namespace, name=name, fields=fields_of(patch))
+    WRITES.labels(kind.kind, "surplus").inc()
+    version = live["metadata"]["resourceVersion"]
+    answer = await cluster.patch(kind, namespace, name, patch, resource_version=version)
+    if back := surplus(body, answer):
+        log.warning("surplus is back at once", kind=kind.kind, namespace=namespace, name=name, fields=fields_of(back))
+        note = {"metadata": {"annotations": {TOLERATED: toleration(body, back)}}}
+        version = answer["metadata"]["resourceVersion"]
+        await cluster.patch(kind, namespace, name, note, resource_version=version)
+
+
+async def _take_over(cluster: Cluster, kind: Kind, live: Manifest, body: Manifest) -> Manifest:
+    """Replace what we set in the spec whole, where applying would only add to what somebody else put into it.
 
     An edited Service port is such a case: ports merge by number, so an apply leaves two of one name, which is invalid.
-    Raises Invalid when the spec itself is what the API server refuses.
+    The parameters of another strategy are one, too. Raises Invalid when the spec itself is what the API server refuses.
     """
     metadata = live["metadata"]
     log.warning("take over", kind=kind.kind, namespace=metadata["namespace"], name=metadata["name"])
     WRITES.labels(kind.kind, "take-over").inc()
-    patch = {"spec": body["spec"]}
-    version = metadata["resourceVersion"]
+    patch, version = replacement(body, live), metadata["resourceVersion"]
     await cluster.patch(kind, metadata["namespace"], metadata["name"], patch, resource_version=version)
-    await cluster.apply(body)
+    return await cluster.apply(body)
+
+
+async def _make_anew(cluster: Cluster, kind: Kind, live: Manifest, body: Manifest) -> Manifest:
+    """Delete and apply: the role of a binding cannot be changed. Raises Invalid when that was not the reason."""
+    metadata = live["metadata"]
+    log.warning("make anew", kind=kind.kind, namespace=metadata["namespace"], name=metadata["name"])
+    WRITES.labels(kind.kind, "make-anew").inc()
+    await cluster.delete(kind, metadata["namespace"], metadata["name"], uid=metadata["uid"])
+    return await cluster.apply(body)
 
 
 def owned_by(live: Manifest, owner: Manifest) -> bool:

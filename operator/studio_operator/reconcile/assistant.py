@@ -302,6 +302,9 @@ def _settled(facts: AssistantFacts) -> bool:
     training = facts.training.training
     if facts.training.needs_content or (training is not None and not training.state.final):
         return False
+    newest = facts.running.newest
+    if newest is not None and newest.state is RunState.QUEUED:
+        return False
     return facts.mode != "Always" or _run_settled(facts.running)
 
 

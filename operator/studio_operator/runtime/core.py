@@ -38,8 +38,10 @@ class Core:
             MetadataStore(entry.kind) if entry.metadata_only else Store(entry.kind) for entry in watched
         )
         self.queue = WorkQueue(self._pass, workers=workers)
-        self.intake = Intake(self.stores, self.queue.add, on_deployments=self._follow_orchestrators)
-        self.activity = WatchActivity()
+        self.activity = WatchActivity(namespaces)
+        self.intake = Intake(
+            self.stores, self.queue.add, on_event=self.activity.told, on_deployments=self._follow_orchestrators
+        )
         self._streams = ChangeStreams(subscribe, self.queue.add, self._look_at_all)
         self._slow_pass = SlowPass(
             kube,
@@ -53,7 +55,6 @@ class Core:
         self.liveness = Liveness(
             kinds=[entry.kind for entry in watched],
             activity=self.activity,
-            last_event=self.intake.last_event,
             oldest_running=self.queue.oldest_running,
             last_slow_pass=lambda: self._slow_pass.last_completed,
             slow_pass_period=resync_seconds,

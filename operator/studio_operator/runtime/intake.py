@@ -1,6 +1,5 @@
 """Where news arrive: from the watches, from the slow pass, and from our own writes. Stores learn, keys are queued."""
 
-import time
 from collections.abc import Callable
 
 from studio.kube import ASSISTANT, DEPLOYMENT, Kind, Manifest
@@ -13,7 +12,8 @@ _RESOURCES = frozenset({"Assistant", "Studio"})
 class Intake:
     """Feeds the stores, and turns what changed into keys for `add`.
 
-    `on_deployments` is called when a Deployment changed: change streams follow the orchestrators.
+    `on_event` hears the kind and the namespace of every event of a watch, news or not. `on_deployments` is called when
+    a Deployment changed: change streams follow the orchestrators.
     """
 
     def __init__(
@@ -21,18 +21,17 @@ class Intake:
         stores: Stores,
         add: Callable[[Key], None],
         *,
+        on_event: Callable[[Kind, str], None] = lambda _kind, _namespace: None,
         on_deployments: Callable[[], None] = lambda: None,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stores = stores
         self._add = add
+        self._on_event = on_event
         self._on_deployments = on_deployments
-        self._clock = clock
-        self.last_event: dict[Kind, float] = {}
 
     def observe(self, kind: Kind, event: str | None, body: Manifest) -> None:
         """An event of a watch; `event` is None for the objects of its initial list."""
-        self.last_event[kind] = self._clock()
+        self._on_event(kind, body["metadata"]["namespace"])
         difference = self._stores.of(kind).observe(event, body)
         if difference is not None:
             self.changed(kind, difference)

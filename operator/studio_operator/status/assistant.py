@@ -15,6 +15,7 @@ from studio.contract.model_service import (
     TrainingState,
     TrainingView,
 )
+from studio.contract.reasons import Reason
 from studio_operator.status.conditions import (
     Condition,
     false,
@@ -171,7 +172,7 @@ def _how_to_request(facts: AssistantFacts) -> str:
         return "no training of this content was asked for yet"
     return (
         "spec.training.trigger is Manual and no training of this content was asked for: "
-        f'POST {{"assistant": "{facts.name}"}} to /v1/trainings of the training orchestrator, '
+        f"`studio train {facts.name}`, POST to /api/v1/assistants/{facts.name}/trainings of the back end, "
         "or set spec.training.trigger to OnChange"
     )
 
@@ -195,6 +196,10 @@ _AT_REST = {
 }
 
 
+# Reasons of a run that has not begun and that nothing but its turn keeps.
+_MERELY_QUEUED = (Reason.REQUESTED, Reason.ASSIGNED)
+
+
 def _running(facts: AssistantFacts) -> Condition:
     if facts.mode != "Always" and not _runs_by_hand(facts.running):
         return false("Running", *_AT_REST[facts.mode])
@@ -216,7 +221,8 @@ def _run_seen(running: ObservedRunning) -> Condition:
         return false("Running", running.serving.reason, running.serving.message)
     newest = running.newest
     if newest is not None:
-        return false("Running", newest.reason, newest.message or f"run {newest.id} is {newest.state.value}")
+        said = newest.reason, newest.message or f"run {newest.id} is {newest.state.value}"
+        return false("Running", *(_awaited(running, newest) or said))
     if running.serving:
         return false("Running", running.serving.reason, running.serving.message)
     return false("Running", "NoModel", f"there is no model to run yet{_warming(running)}")
@@ -226,8 +232,24 @@ def _serving_message(running: ObservedRunning) -> str:
     serving, newest = running.serving, running.newest
     message = f"model {serving.model_version} answers" if serving else ""
     if newest and serving and newest.id != serving.id and newest.state is not RunState.STOPPED:
-        message += f"; model {newest.model_version} is {newest.state.value}: {newest.message or newest.reason}"
+        said = f"model {newest.model_version} is {newest.state.value}: {newest.message or newest.reason}"
+        _, told = _awaited(running, newest) or ("", said)
+        message += f"; {told}"
     return message + _warming(running)
+
+
+def _awaited(running: ObservedRunning, newest: RunView) -> tuple[str, str] | None:
+    """Reason and message of a run that waits for the Service, or for a slot; None: what it says of itself is enough."""
+    model = f"model {newest.model_version}"
+    if newest.answers and running.problem_reason:
+        return running.problem_reason, f"{model} is ready, and the Service cannot be turned to it: {running.problem}"
+    if newest.answers:
+        return "Swapping", f"{model} is ready, and about to take over"
+    if newest.state is RunState.QUEUED and newest.waits_for:
+        # What kept it from starting before says more than that it waits again.
+        reason = "Queued" if newest.reason in _MERELY_QUEUED else newest.reason
+        return reason, f"{model} waits: {newest.waits_for}"
+    return None
 
 
 def _warming(running: ObservedRunning) -> str:
@@ -251,11 +273,11 @@ def _summary(facts: AssistantFacts, steps: Mapping[str, Condition], before: Mapp
         summary.append(true("Reconciling", ready.reason, ready.message))
     if facts.unreachable:
         summary.append(true("Degraded", facts.unreachable.reason, facts.unreachable.message))
+    elif facts.running and facts.running.problem_reason:
+        summary.append(true("Degraded", facts.running.problem_reason, facts.running.problem or ""))
     elif facts.running and facts.running.trackers_durable is False:
         message = "the engine keeps conversations in memory: it could not use its database; they are lost when it stops"
         summary.append(true("Degraded", "TrackersNotDurable", message))
-    elif facts.running and facts.running.problem_reason:
-        summary.append(true("Degraded", facts.running.problem_reason, facts.running.problem or ""))
     return summary
 
 
@@ -311,7 +333,7 @@ def _swapping(running: ObservedRunning) -> tuple[str, str]:
     begun = newest is not None and newest.model_version == running.target.version
     if newest is None or not begun or (serving is not None and newest.id == serving.id):
         return "Swapping", waits
-    return newest.reason, newest.message or waits
+    return _awaited(running, newest) or (newest.reason, newest.message or waits)
 
 
 def _available(facts: AssistantFacts, steps: Mapping[str, Condition]) -> Condition:

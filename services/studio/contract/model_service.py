@@ -208,7 +208,10 @@ class CacheHit(Message):
 
 
 class RunView(Message):
-    """One run as everybody sees it."""
+    """One run as everybody sees it.
+
+    No run tells when it is expected to start: a slot becomes free when somebody's run ends, which nobody can foresee.
+    """
 
     id: str
     assistant: str
@@ -218,6 +221,8 @@ class RunView(Message):
     reason: str
     message: str = ""
     attempt: int = 0
+    position: int | None = Field(default=None, description="1-based place among the queued runs while Queued")
+    waits_for: str = Field(default="", description="what it waits for while Queued, as a sentence")
     serving: bool = Field(default=False, description="whether the Service of the assistant sends to this run")
     requested_at: datetime
     ready_at: datetime | None = None

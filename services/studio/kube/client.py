@@ -5,6 +5,7 @@ import json
 import random
 import time
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from typing import Any, Self
 from urllib.parse import urlencode
 
@@ -14,7 +15,7 @@ from kubernetes.aio.client.rest import RESTClientObject
 from studio.kube import connection, metrics
 from studio.kube.errors import Conflict, Gone, KubeError, NotFound, TooManyRequests, Unavailable, from_status
 from studio.kube.kinds import POD, Kind, Manifest, Manifests, kind_of
-from studio.kube.stream import decode_events
+from studio.kube.stream import Reader, decode_events, read_all, read_end
 
 PAGE = 500
 REQUEST_SECONDS = 10.0
@@ -162,16 +163,17 @@ class Kube:
         pod: str,
         container: str,
         *,
-        limit_bytes: int | None = None,
-        tail_lines: int | None = None,
+        last_bytes: int,
+        last_lines: int | None = None,
     ) -> str:
-        """What a container wrote so far; undecodable bytes are replaced. Raises NotFound, Invalid (not started)."""
-        query = {"container": container}
-        if limit_bytes is not None:
-            query["limitBytes"] = str(limit_bytes)
-        if tail_lines is not None:
-            query["tailLines"] = str(tail_lines)
-        data = await self._request("GET", "logs", POD, POD.path(namespace, pod, "log"), query=query, accept="*/*")
+        """The end of what a container wrote; undecodable bytes are replaced. Raises NotFound, Invalid (not started).
+
+        The server's own limit of bytes keeps the beginning of what it is asked for, so the end is kept here.
+        """
+        query = {"container": container} | ({} if last_lines is None else {"tailLines": str(last_lines)})
+        read = partial(read_end, size=last_bytes)
+        path = POD.path(namespace, pod, "log")
+        data = await self._request("GET", "logs", POD, path, read=read, query=query, accept="*/*")
         return data.decode(errors="replace")
 
     async def follow_logs(
@@ -238,13 +240,15 @@ class Kube:
         answer: Manifest = json.loads(data)
         return answer
 
-    async def _request(self, method: str, verb: str, kind: Kind | None, path: str, **request: Any) -> bytes:
+    async def _request(
+        self, method: str, verb: str, kind: Kind | None, path: str, *, read: Reader = read_all, **request: Any
+    ) -> bytes:
         """Send and read, again when that is safe and there is hope."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 response = await self._send(method, verb, kind, path, **request)
                 async with response:
-                    return await _read(response, verb, kind)
+                    return await _read(response, read, f"{verb} {kind.kind if kind else path}")
             except TooManyRequests as error:
                 if attempt == ATTEMPTS:
                     raise
@@ -296,12 +300,11 @@ class Kube:
         return response
 
 
-async def _read(response: aiohttp.ClientResponse, verb: str, kind: Kind | None) -> bytes:
+async def _read(response: aiohttp.ClientResponse, read: Reader, what: str) -> bytes:
     try:
-        return await response.read()
+        return await read(response.content)
     except (aiohttp.ClientError, TimeoutError) as error:
-        name = kind.kind if kind else response.url.path
-        raise Unavailable(0, "AnswerBroken", f"{verb} {name}: {_words(error)}") from error
+        raise Unavailable(0, "AnswerBroken", f"{what}: {_words(error)}") from error
 
 
 async def _error(response: aiohttp.ClientResponse) -> KubeError:

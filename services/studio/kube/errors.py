@@ -70,7 +70,9 @@ _BY_STATUS: dict[int, type[KubeError]] = {
 
 def from_status(status: int, body: Mapping[str, Any], *, retry_after: float | None = None) -> KubeError:
     """The error for an HTTP `status` and the Status object in its body (which may be empty)."""
-    reason = str(body.get("reason") or _fallback_reason(status))
+    told = str(body.get("reason") or "")
+    # Admission webhooks may put whole sentences there; a reason is a word for programs, events and conditions.
+    reason = told if told.isidentifier() else _fallback_reason(status)
     message = str(body.get("message") or f"the API server answered {status}")
     if status == 429:  # noqa: PLR2004 the one code with an argument of its own
         return TooManyRequests(status, reason, message, 1.0 if retry_after is None else retry_after)

@@ -1,10 +1,29 @@
-"""The wire format of a watch: one JSON object a line, in chunks that end anywhere."""
+"""Bodies of answers: whole, their end, or a watch's events, one JSON object a line in chunks that end anywhere."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import aiohttp
 
 from studio.kube.errors import from_status
 from studio.kube.kinds import Manifest
+
+Reader = Callable[[aiohttp.StreamReader], Awaitable[bytes]]
+
+
+async def read_all(body: aiohttp.StreamReader) -> bytes:
+    """The whole body."""
+    return await body.read()
+
+
+async def read_end(body: aiohttp.StreamReader, *, size: int) -> bytes:
+    """The last `size` bytes of a body; never more than twice as much is held."""
+    end = bytearray()
+    async for piece in body.iter_any():
+        end += piece
+        if len(end) > 2 * size:
+            del end[:-size]
+    return bytes(end[-size:])
 
 
 async def decode_events(chunks: AsyncIterator[bytes]) -> AsyncIterator[tuple[str, Manifest]]:

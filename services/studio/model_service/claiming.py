@@ -33,7 +33,7 @@ _UNDER_WAY: dict[Kind, str] = {
 }
 
 # A lease that ends later was given before the clock was set back. Its holder, if it lives, renews it by the new time.
-_LONGEST_LEASE = "interval '1 minute'"
+LONGEST_LEASE = "interval '1 minute'"
 
 # How far into the line each look goes, and how many of what it finds are candidates: more than consumers that claim at
 # the same moment. Most claims end with the first look.
@@ -64,7 +64,7 @@ def _statements(kind: Kind) -> _Statements:
     left_behind = f"""
         select {COLUMNS} from items i
         where i.kind = '{kind}' and i.finished_at is null and i.state in ({_UNDER_WAY[kind]})
-          and (i.holder = $1 or i.lease_until is null or not i.lease_until between now() and now() + {_LONGEST_LEASE})
+          and (i.holder = $1 or i.lease_until is null or not i.lease_until between now() and now() + {LONGEST_LEASE})
         order by i.holder is not distinct from $1 desc, i.priority desc, {used}, i.requested_at, i.seq
         limit 1 for update skip locked"""
 

@@ -16,15 +16,15 @@ CLAIMED_STATE: dict[str, str] = {"training": TrainingState.RUNNING, "run": RunSt
 
 _NEXT: dict[str, dict[str, frozenset[str]]] = {
     "training": {
-        "Queued": frozenset({"Running", "Failed", "Cancelled", "Superseded"}),
+        "Queued": frozenset({"Running", "Cancelled", "Superseded"}),
         "Running": frozenset({"Queued", "Succeeded", "Failed", "Cancelled", "Superseded"}),
     },
     "run": {
-        "Queued": frozenset({"Warming", "Starting", "Stopped", "Failed"}),
+        "Queued": frozenset({"Warming", "Starting", "Stopped"}),
         "Warming": frozenset({"Starting", "Draining", "Stopped", "Failed"}),
         "Starting": frozenset({"Queued", "Ready", "Draining", "Stopped", "Failed"}),
         "Ready": frozenset({"Queued", "Starting", "Draining", "Stopped", "Failed"}),
-        "Draining": frozenset({"Stopped", "Failed"}),
+        "Draining": frozenset({"Stopped"}),
     },
 }
 

@@ -57,6 +57,7 @@ update items set
   stop_message = case when $7 and not stop_requested then $13 else stop_message end,
   priority = coalesce($14, priority),
   spec = coalesce($15, spec),
+  spec_digest = coalesce($17, spec_digest),
   progress = case when $4 is not null then $16 else progress end,
   holder = case $9 when 'take' then $10 when 'free' then null else holder end,
   fence = case $9 when 'take' then nextval('fence') else fence end,
@@ -137,6 +138,7 @@ async def change(
     stop_message: str = "",
     priority: int | None = None,
     spec: dict[str, Any] | None = None,
+    spec_digest: str | None = None,
     progress: Progress | None = None,
     lease: Literal["keep", "take", "free"] = "keep",
     holder: str | None = None,
@@ -157,6 +159,7 @@ async def change(
     row = await conn.fetchrow(
         _CHANGE, item.id, state, reason, message, attempt, retry_in, stop_reason is not None, stop_reason,
         lease, holder, ttl, final, stop_message, priority, spec, progress.model_dump() if progress else None,
+        spec_digest,
     )  # fmt: skip
     changed = Item(**row)
     stop_is_new = changed.stop_requested and not item.stop_requested
@@ -199,13 +202,28 @@ async def reprioritise(
 
     `spec` replaces what the item was made of, if it is that which has another priority now. Idempotent.
     """
-    if item.state != "Queued":
-        raise QueueError(f"{item.kind} {item.id} is {item.state}: only what is Queued has a place in the line")
+    _check_waits(item)
     if priority == item.priority and spec is None:
         return item
     return await change(
         conn, item, who=who, priority=priority, spec=spec, audit_reason=Reason.REPRIORITISED,
         audit_message=f"priority {item.priority} became {priority}",
+    )  # fmt: skip
+
+
+async def respecify(
+    conn: asyncpg.Connection, item: Item, *, spec: dict[str, Any], spec_digest: str, who: str, message: str
+) -> Item:
+    """Let a locked item be made of `spec`, for the reason in `message`; raises QueueError unless it is queued.
+
+    It keeps its age and its priority. What it met under another digest says nothing any more: it is due at once.
+    """
+    _check_waits(item)
+    anew = spec_digest != item.spec_digest
+    return await change(
+        conn, item, who=who, state=item.state if anew else None, reason=Reason.REQUESTED if anew else None,
+        message=message if anew else None, spec=spec, spec_digest=spec_digest, audit_reason=Reason.REQUESTED,
+        audit_message=message,
     )  # fmt: skip
 
 
@@ -254,6 +272,11 @@ async def set_facts(
 
 def _told(item: Item) -> tuple[str, str, int, int]:
     return item.state, item.reason, item.attempt, item.priority
+
+
+def _check_waits(item: Item) -> None:
+    if item.state != "Queued":
+        raise QueueError(f"{item.kind} {item.id} is {item.state}: only what is Queued has a place in the line")
 
 
 def _last_words(item: Item, state: str | None, message: str) -> str:

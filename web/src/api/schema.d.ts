@@ -1681,6 +1681,11 @@ export interface components {
              * @description empty while it is warmed: its model is still being trained
              */
             model_version: string;
+            /**
+             * Position
+             * @description 1-based place among the queued runs while Queued
+             */
+            position?: number | null;
             /** Ready At */
             ready_at?: string | null;
             /** Reason */
@@ -1697,6 +1702,12 @@ export interface components {
              */
             serving: boolean;
             state: components["schemas"]["RunState"];
+            /**
+             * Waits For
+             * @description what it waits for while Queued, as a sentence
+             * @default
+             */
+            waits_for: string;
         };
         /**
          * RunState

@@ -1,7 +1,7 @@
 /** What the reasons of trainings, of runs and of dead letters mean, in the words of somebody who does not read Kubernetes. See docs/conditions.md. */
 
 const WORDS: Record<string, string> = {
-  Queued: "Waiting for a free training slot",
+  Queued: "Waiting for a free slot",
   Requested: "Just asked for",
   Claimed: "It has been taken up",
   Adopted: "Somebody else goes on with it",

@@ -1,5 +1,6 @@
 import type { Run } from "@/api/types";
 import type { Tone } from "./health";
+import { sentence } from "./reasons";
 
 const TONES: Record<Run["state"], Tone> = {
   Queued: "idle",
@@ -18,4 +19,9 @@ export function toneOfRun(state: string): Tone {
 /** Whether it answers, or will. One that is only warmed, and so has no model yet, does not count. */
 export function isUnderWay({ state, model_version }: Pick<Run, "state" | "model_version">): boolean {
   return model_version !== "" && state !== "Stopped" && state !== "Failed";
+}
+
+/** What it waits for while it is queued; else nothing. */
+export function waitOf({ state, waits_for }: Pick<Run, "state" | "waits_for">): string {
+  return state === "Queued" && waits_for ? sentence(waits_for) : "";
 }

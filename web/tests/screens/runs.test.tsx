@@ -42,6 +42,14 @@ describe("the runs of an assistant", () => {
     expect(await screen.findByText(`${id} is being started.`)).toBeTruthy();
   });
 
+  it("tell what they wait for", async () => {
+    const queued = run({ state: "Queued", serving: false, message: "to run version 3", waits_for: "it is next" });
+    server.use(http.get(`${API}/runs`, () => pageOf([queued])));
+    openPage("/assistants/concert-hall/runs");
+    expect(await screen.findByText("It is next.")).toBeTruthy();
+    expect(screen.queryByText("to run version 3")).toBeNull();
+  });
+
   it("say why they are not started", async () => {
     server.use(
       http.get(`${API}/runs`, () => pageOf([])),

@@ -134,6 +134,8 @@ export function run(but: Partial<Run> = {}): Run {
     reason: "Ready",
     message: "",
     attempt: 1,
+    position: null,
+    waits_for: "",
     serving: true,
     requested_at: "2026-11-21T08:00:00Z",
     ready_at: "2026-11-21T08:01:00Z",

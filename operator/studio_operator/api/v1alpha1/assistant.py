@@ -159,7 +159,9 @@ class Training(Scheduling):
     )
     queue_name: Annotated[str, Field(min_length=1, max_length=63, pattern=OBJECT_NAME.regex)] | None = Field(
         default=None,
-        description="LocalQueue of Kueue in the same namespace: Jobs are made suspended and start once it admits them.",
+        description="LocalQueue of Kueue in the same namespace: Jobs are made suspended and start once it admits them. "
+        "Until then each holds a training consumer of the Studio, for ever if there is no such queue: correct the "
+        "name, cancel the training, and ask for it again.",
     )
     retries: Annotated[int, Field(ge=0, le=10)] = Field(
         default=1, description="Further attempts after one that failed for a reason other than the content."

@@ -29,7 +29,7 @@ def list_(
         ("state", lambda item: render.state(item.get("state"))),
         ("answers", lambda item: render.yes_no(item.get("serving"))),
         ("age", lambda item: render.ago(item.get("requested_at"), now)),
-        ("why", lambda item: item.get("message") or item.get("reason")),
+        ("why", lambda item: item.get("waits_for") or item.get("message") or item.get("reason")),
     ]
     render.emit(program, output, items, lambda: render.table(items, columns))
 

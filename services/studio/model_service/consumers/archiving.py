@@ -17,8 +17,8 @@ from studio.model_service.orchestrator_client import OrchestratorClient, Orchest
 
 log = structlog.get_logger(__name__)
 
+# The end, where what fails says so. It is held several times over while it is cleaned, within the consumer's memory.
 LOG_BYTES = 4 * 1024 * 1024
-LOG_LINES = 20_000
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Archive:
         started = [name for name, container in pod.containers.items() if container.started_at]
         for name in sorted(started, key=lambda name: name != self.engine_container):
             try:
-                text = await self.kube.logs(self.namespace, pod.name, name, limit_bytes=LOG_BYTES, tail_lines=LOG_LINES)
+                text = await self.kube.logs(self.namespace, pod.name, name, last_bytes=LOG_BYTES)
             except (NotFound, Invalid):
                 continue
             if text:

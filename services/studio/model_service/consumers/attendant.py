@@ -254,7 +254,11 @@ class Attendant(ABC):
         return await self.logs.read(pod)
 
     async def archive(self, scene: Scene, text: str) -> bool:
-        """Store the log of the attempt; whether it has arrived. Until it has, the Job and its pod keep it."""
+        """Store the log of the attempt; whether it has arrived.
+
+        Until it has, a Job that ended and its pod keep it. With one that is deleted while it runs, it is lost: nothing
+        ends a pod and leaves its log but a right to change pods, which consumers do not have.
+        """
         self._archive_answers = await self.logs.store(scene.item.id, scene.item.attempt, text)
         return self._archive_answers
 

@@ -45,7 +45,7 @@ class LogTail:
             return
         self._looked = monotonic()
         try:
-            text = await self._kube.logs(self._namespace, pod, self._container, limit_bytes=_BYTES, tail_lines=_LINES)
+            text = await self._kube.logs(self._namespace, pod, self._container, last_bytes=_BYTES, last_lines=_LINES)
         except KubeError as error:
             log.info("the end of a log cannot be read", pod=pod, error=str(error))
             self._heard = monotonic()

@@ -20,8 +20,8 @@ class Scene:
 
     `job` is the Job of the item's attempt, `job_seen` whether this consumer has seen it before, `creation_problem` why
     the Job has no pod, `model` the version of the model that the training made, `blocked_seconds` for how long the same
-    obstacle stands in the way, `silent_seconds` for how long the engine of a training has written nothing, `progress`
-    how far it is.
+    obstacle stands in the way, `silent_seconds` for how long the engine of a training has written nothing,
+    `trained_seconds` for how long it has run, `progress` how far it is.
     """
 
     item: Item
@@ -33,6 +33,7 @@ class Scene:
     model: int | None = None
     blocked_seconds: float = 0.0
     silent_seconds: float = 0.0
+    trained_seconds: float = 0.0
     progress: Progress = field(default=Progress())
     history: tuple[Lost, ...] = field(default=())
 

@@ -116,7 +116,7 @@ def _next(scene: Scene) -> Action:
         conflict(scene, labels.RUN)
         or lost_to_cluster(scene.job, scene.pod)
         or _ending(scene.job, scene.pod)
-        or _helper_failed(scene.pod)
+        or _helper_failed(scene)
         or _model_not_taken(scene)
         or _obstacle(scene)
         or _progress(scene)
@@ -135,19 +135,21 @@ def _ending(job: JobFacts, pod: PodFacts | None) -> Lose | None:
     return Lose(Ending.CRASHED, Reason.ENGINE_ENDED, f"the engine ended with exit code {engine.exit_code}")
 
 
-def _helper_failed(pod: PodFacts | None) -> Action | None:
+def _helper_failed(scene: Scene) -> Action | None:
     """A native sidecar is restarted for ever by the kubelet: the Job would never end.
 
     What keeps a helper from its work, a store or an orchestrator that is away, is no fault of the run: it is tried
-    again for ever.
+    again for ever. Its restarts are counted for as long as the pod lives, so they say nothing about an engine that has
+    got ready: that one has the patience for engines that do not answer.
     """
-    if pod is None:
+    if scene.pod is None:
         return None
-    helper = pod.container(HELPER)
+    helper = scene.pod.container(HELPER)
     message = _last_words(helper)
     if REFUSED in (helper.exit_code, helper.last_exit_code):
         return Fail(Reason.MODEL_REFUSED, message)
-    if helper.restarts >= _HELPER_RESTARTS and not helper.running:
+    starts = scene.item.state != RunState.READY
+    if starts and helper.restarts >= _HELPER_RESTARTS and not helper.running:
         return Requeue(Reason.HELPER_FAILED, message or "the helper of the engine does not start")
     return None
 

@@ -158,5 +158,4 @@ def engine_trains(scene: Scene) -> bool:
 
 def deadline_in(scene: Scene, desired: DesiredTraining) -> float | None:
     """Seconds until the deadline of a training whose engine runs; None while it does not."""
-    started = scene.pod.container(TRAIN).started_at if scene.pod and engine_trains(scene) else None
-    return None if started is None else desired.deadline_seconds - (scene.now - started).total_seconds()
+    return desired.deadline_seconds - scene.trained_seconds if engine_trains(scene) else None

@@ -1,6 +1,7 @@
 """Attending a training: acts out the decisions of `training_plan`."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from studio.contract import labels
@@ -11,6 +12,8 @@ from studio.model_service.consumers.attempts import Again, GiveUp, History
 from studio.model_service.consumers.attendant import Attendant
 from studio.model_service.consumers.log_tail import LOOK_SECONDS, LogTail
 from studio.model_service.consumers.plan import Create, Fail, Lose, Requeue, Scene, Stop, Succeed, Wait
+from studio.model_service.consumers.pod_facts import PodFacts
+from studio.model_service.consumers.stopwatch import Stopwatch
 from studio.model_service.consumers.training_plan import deadline_in, engine_trains, plan_training
 from studio.model_service.items import stopped_state
 from studio.model_service.jobs.parts import Attempt, Manifest
@@ -33,6 +36,7 @@ class TrainingAttendant(Attendant):
         self._queue = queue
         self._desired = DesiredTraining.model_validate(self.tenure.item.spec)
         self._tail = LogTail(self.kube, self.namespace, TRAIN)
+        self._stopwatch = Stopwatch()
         self.failure_ttl = self._desired.failed_job_seconds
 
     async def observe(self) -> Scene:
@@ -40,7 +44,12 @@ class TrainingAttendant(Attendant):
         scene = await super().observe()
         if engine_trains(scene) and scene.pod:
             await self._tail.look(scene.pod.name)
-            scene = replace(scene, silent_seconds=self._tail.silent_seconds, progress=self._tail.progress)
+            scene = replace(
+                scene,
+                silent_seconds=self._tail.silent_seconds,
+                trained_seconds=self._trained(scene.pod, scene.now),
+                progress=self._tail.progress,
+            )
         return replace(scene, model=await self._queue.model_of(scene.item))
 
     async def step(self, scene: Scene) -> float | None:
@@ -72,6 +81,16 @@ class TrainingAttendant(Attendant):
     def next_attempt(self, history: History) -> Again | GiveUp:
         """As the training's own settings allow."""
         return attempts.next_training_attempt(history, attempts=self._desired.attempts)
+
+    def _trained(self, pod: PodFacts, now: datetime) -> float:
+        """For how long the engine of a pod has trained; `now` is the database's time.
+
+        Both that clock and this machine's may be wrong, and a jump of the database's ends leases: it is then that
+        trainings are adopted. What is ended too early is lost for good, so the clock that tells less counts: after an
+        adoption a deadline may come late, by as much as that one is behind.
+        """
+        started = pod.container(TRAIN).started_at
+        return self._stopwatch.seconds(pod.name, started, now=min(now, datetime.now(UTC))) if started else 0.0
 
     async def _requeue(self, scene: Scene, action: Requeue) -> None:
         if scene.job:

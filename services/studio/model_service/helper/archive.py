@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from studio.contract.content import is_trained
 from studio.contract.model_service import FileDigest
 
 _CHUNK = 64 * 1024
@@ -25,8 +26,6 @@ _MI = 1024 * 1024
 # Keys of ConfigMaps, and folders of them: https://kubernetes.io/docs/concepts/configuration/configmap/
 _PATH = re.compile(r"^[-._a-zA-Z0-9]{1,253}(/[-._a-zA-Z0-9]{1,253}){0,15}$")
 _DOMAIN = re.compile(r"^(domain[^/]*\.ya?ml|domain/.*)$")
-# Not training data: the engine gets its own, and tests are for after the training.
-_LEFT_OUT = re.compile(r"^((.*/)?test_[^/]*|tests/.*|endpoints\.ya?ml|credentials\.ya?ml)$")
 _PLAIN_FILES = (tarfile.REGTYPE, tarfile.AREGTYPE)
 # The extended header of one member; beyond it lies only malice.
 _LARGEST_HEADER = _MI
@@ -171,7 +170,7 @@ def _place(name: str) -> str | None:
     """
     if name == "config.yml":
         return name
-    if _LEFT_OUT.match(name):
+    if not is_trained(name):
         return None
     return f"domain/{name}" if _DOMAIN.match(name) else f"data/{name}"
 

@@ -1,6 +1,7 @@
 """`upload`: the last step of a training. It stores model and log, and says so to the orchestrator."""
 
 import asyncio
+import os
 from pathlib import Path
 
 import aiohttp
@@ -58,6 +59,7 @@ def _clean_log(work: Path) -> Path:
     """The training's log without progress bars, in a file of ours: the engine may still hold its own."""
     try:
         with open_plain(work / Path(scripts.TRAIN_LOG).name) as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - LOG_BYTES))
             raw = file.read(LOG_BYTES)
     except UnsafeArchive:
         raw = b""

@@ -13,6 +13,7 @@ from studio.contract.model_service import (
 from studio.model_service.items import Item
 from studio.model_service.orchestrators.history import Transition
 from studio.model_service.orchestrators.registry import Assistant, Model
+from studio.model_service.orchestrators.running.line import Turn
 from studio.model_service.orchestrators.training.estimates import Outlook
 
 
@@ -75,19 +76,26 @@ def training_view(item: Item, outlook: Outlook | None = None) -> TrainingView:
     )
 
 
-def run_view(item: Item, assistant: Assistant | None) -> RunView:
-    """A run. A Service that cannot be written is told with the run that should be served and is not."""
+def run_view(item: Item, assistant: Assistant | None, turn: Turn | None = None) -> RunView:
+    """A run; `turn` counts only while it is queued.
+
+    A Service that cannot be written is told with the run that should be served and is not.
+    """
+    state = RunState(item.state)
+    ahead = turn if state is RunState.QUEUED else None
     serving = assistant is not None and assistant.serving == item.id
-    blocked = assistant is not None and bool(assistant.service_reason) and not serving and item.state == RunState.READY
+    blocked = assistant is not None and bool(assistant.service_reason) and not serving and state is RunState.READY
     return RunView(
         id=item.id,
         assistant=item.assistant,
         model_version="" if item.model_version is None else str(item.model_version),
         model_sha256=str(item.spec.get("model_sha256", "")),
-        state=RunState(item.state),
+        state=state,
         reason=assistant.service_reason if blocked and assistant else item.reason,
         message=assistant.service_message if blocked and assistant else item.message,
         attempt=item.attempt,
+        position=ahead.position if ahead else None,
+        waits_for=ahead.waits_for if ahead else "",
         serving=serving,
         requested_at=item.requested_at,
         ready_at=item.ready_at,

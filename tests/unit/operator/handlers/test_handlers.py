@@ -123,7 +123,7 @@ async def test_kopf_only_watches(server: Server) -> None:
     assert await seen.get() == (ASSISTANT, "ADDED", "b")
     server.events.put_nowait({"type": "DELETED", "object": body})
     assert await seen.get() == (ASSISTANT, "DELETED", "b")
-    assert activity.last(ASSISTANT) is not None
+    assert activity.last(None, ASSISTANT) is not None
     async with asyncio.timeout(STUCK_SECONDS):
         await server.watching["configmaps"].wait()
     stop.set()

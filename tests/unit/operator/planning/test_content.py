@@ -75,15 +75,24 @@ def test_the_fingerprint_depends_on_what_a_model_depends_on_and_on_nothing_else(
     assert prepared(dict(reversed(FILES.items()))).fingerprint == reference
     assert prepared(with_file("test_stories.yml", "stories: [other]")).fingerprint == reference
     assert prepared(with_file("data/test_more.yml", "stories: [other]")).fingerprint == reference
-    assert prepared(with_file("endpoints.yml", "not used: at all")).fingerprint == reference
+    assert prepared(with_file("tests/a.yml", "stories: [other]")).fingerprint == reference
+    assert prepared(with_file("tests/deep/b.yaml", "stories: [other]")).fingerprint == reference
+    for name in ("endpoints.yml", "endpoints.yaml", "credentials.yml", "credentials.yaml"):
+        assert prepared(with_file(name, "not used: at all")).fingerprint == reference
     others = [
         prepared(FILES, engine_image="engine:2"),
         prepared(FILES, language="de"),
         prepared(with_file("domain.yml", "intents: []")),
         prepared(with_file("data/more.yml", "nlu: []")),
+        prepared(with_file("data/tests/more.yml", "nlu: []")),
+        prepared(with_file("data/endpoints.yml", "nlu: []")),
         prepare(FILES, assistant_id="team.other", language="en", engine_image="engine:1"),
     ]
-    assert len({reference, *(other.fingerprint for other in others)}) == 6
+    assert len({reference, *(other.fingerprint for other in others)}) == 8
+
+
+def test_a_release_trains_nothing_again() -> None:
+    assert prepared(FILES).fingerprint == "78ff445f01b31a41ca8c05784ba932d05f7ecd7324229af058786a3665626249"
 
 
 @given(st.permutations(sorted(FILES)))
@@ -99,10 +108,14 @@ def test_the_archive_holds_the_files_and_nothing_of_this_machine() -> None:
     assert {(m.mtime, m.uid, m.gid, m.uname, m.mode) for m in members} == {(0, 0, 0, "", 0o644)}
 
 
-def test_files_that_other_fields_replace_are_left_out_with_a_warning() -> None:
-    content = prepared({**FILES, "endpoints.yml": "a: 1", "credentials.yml": "rest:"})
-    assert "endpoints.yml" not in content.files
-    assert "credentials.yml" not in content.files
+@pytest.mark.parametrize("ending", ["yml", "yaml"])
+def test_files_that_other_fields_replace_are_left_out_with_a_warning(ending: str) -> None:
+    content = prepared({**FILES, f"endpoints.{ending}": "a: 1", f"credentials.{ending}": "rest:"})
+    assert content.files.keys() == FILES.keys()
+    assert [warning.partition(" is not used: ")[0] for warning in content.warnings] == [
+        f"endpoints.{ending}",
+        f"credentials.{ending}",
+    ]
     assert "spec.actions" in content.warnings[0]
     assert "spec.channels.credentialsSecretRef" in content.warnings[1]
 

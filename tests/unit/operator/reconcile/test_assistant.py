@@ -9,9 +9,10 @@ from tests.unit.operator.reconcile.world import FILES, TEAM, World
 
 from studio.contract import labels
 from studio.contract.labels import Component
-from studio.contract.model_service import TrainingState
+from studio.contract.model_service import RunState, TrainingState
 from studio.kube import ASSISTANT, CONFIGMAP, DEPLOYMENT, JOB, SERVICE, STUDIO, Forbidden, KubeError, Manifest
 from studio_operator.ports import Refused, Unreachable
+from studio_operator.reconcile.assistant import WHILE_CHANGING
 from studio_operator.reconcile.finalize import FINALIZER
 
 ACTIONS: dict[str, Any] = {"actions": {"image": "actions:1"}}
@@ -453,6 +454,20 @@ async def test_trigger_manual_waits_for_a_request(world: World) -> None:
     assert not {"Reconciling", "Stalled"} & conditions.keys()
     assert len(world.model_service.handed_over) == 1
     assert await world.look_at(ASSISTANT, "concierge") is None
+
+
+@pytest.mark.parametrize("mode", ["OnDemand", "Never", "Always"])
+async def test_a_run_that_waits_for_a_slot_is_looked_at_again(world: World, mode: str) -> None:
+    """Others move it in the line, and the change stream does not tell of that."""
+    world.put_assistant(running={"mode": mode})
+    await world.settle()
+    world.model_service.train("concierge")
+    world.model_service.serve("concierge")
+    known = world.model_service.of("concierge")
+    queued = {"state": RunState.QUEUED, "serving": False, "reason": "Requested", "waits_for": "it is next"}
+    known.runs[-1] = known.runs[-1].model_copy(update=queued)
+    assert await world.look_at(ASSISTANT, "concierge") == WHILE_CHANGING
+    assert world.conditions(ASSISTANT, "concierge")["Running"] == ("False", "Queued")
 
 
 class TestPause:

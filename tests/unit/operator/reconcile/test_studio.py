@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+from tests.fakes.kube_merge import merge_patch
 from tests.unit.operator.reconcile.world import IMAGES, TEAM, World
 
 from studio.contract import labels
@@ -173,6 +174,34 @@ async def test_an_edited_child_is_put_right(world: World, kind: Any, name: str) 
     )
     await world.settle()
     assert world.picture() == before
+
+
+def in_container(live: Manifest, **fields: Any) -> Manifest:
+    (container,) = live["spec"]["template"]["spec"]["containers"]
+    return {"template": {"spec": {"containers": [{**container, **fields}]}}}
+
+
+ADDITIONS = {
+    "selector": (SERVICE, "studio-backend", lambda _live: {"selector": {"x": "y"}}),
+    "paused": (DEPLOYMENT, "studio-backend", lambda _live: {"paused": True}),
+    "node": (DEPLOYMENT, "studio-backend", lambda _live: {"template": {"spec": {"nodeSelector": {"x": "y"}}}}),
+    "command": (STATEFULSET, "studio-database", lambda live: in_container(live, command=["sleep"])),
+    "arguments": (DEPLOYMENT, "studio-entry-proxy", lambda live: in_container(live, args=["-t"])),
+}
+
+
+@pytest.mark.parametrize(("kind", "name", "spec"), ADDITIONS.values(), ids=ADDITIONS.keys())
+async def test_what_breaks_a_child_is_taken_out_with_one_write(world: World, kind: Any, name: str, spec: Any) -> None:
+    world.put(STUDIO, "studio")
+    await world.settle()
+    before, live = world.picture(), world.get(kind, name)
+    world.kube.put(merge_patch(live, {"spec": spec(live)}))
+    assert world.picture() != before
+    world.kube.requests.clear()
+    await world.settle()
+    assert world.picture() == before
+    writes = [(request.verb, request.name) for request in world.kube.writes() if request.verb != "apply_status"]
+    assert writes == [("patch", name)]
 
 
 async def test_the_services_stay_while_a_store_restarts(world: World) -> None:

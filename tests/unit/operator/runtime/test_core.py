@@ -120,6 +120,13 @@ async def test_events_become_passes(world: Any) -> None:
     await world.passed("a")
 
 
+def test_an_event_tells_of_the_watch_of_its_namespace() -> None:
+    core = Core(FakeKube(), WATCHED, World().subscribe, namespaces=("m", "n"))
+    core.intake.observe(ASSISTANT, None, FakeKube().put(resource(ASSISTANT, "a")))
+    assert core.activity.last("n", ASSISTANT) is not None
+    assert core.activity.last("m", ASSISTANT) is None
+
+
 async def test_leaving_a_studio_concerns_the_one_that_is_left(world: Any) -> None:
     world.start()
     await world.core.filled.wait()

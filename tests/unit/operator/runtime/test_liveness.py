@@ -1,7 +1,7 @@
 import pytest
 from aiohttp import ClientSession
 
-from studio.kube import ASSISTANT, STUDIO, Kind
+from studio.kube import ASSISTANT, STUDIO
 from studio_operator.runtime.liveness import LONGEST_PASS_SECONDS, WATCH_SILENCE_SECONDS, Liveness, WatchActivity
 from studio_operator.runtime.server import serve
 
@@ -11,16 +11,14 @@ PERIOD = 300.0
 class Process:
     """A leading process whose facts a test sets."""
 
-    def __init__(self) -> None:
+    def __init__(self, *namespaces: str) -> None:
         self.now = 10_000.0
-        self.events: dict[Kind, float] = {}
         self.running = 0.0
         self.slow_pass: float | None = None
-        self.activity = WatchActivity(lambda: self.now)
+        self.activity = WatchActivity(namespaces, lambda: self.now)
         self.liveness = Liveness(
             kinds=(ASSISTANT, STUDIO),
             activity=self.activity,
-            last_event=self.events,
             oldest_running=lambda: self.running,
             last_slow_pass=lambda: self.slow_pass,
             slow_pass_period=PERIOD,
@@ -49,15 +47,32 @@ def test_a_watch_that_nobody_opens_again_is_dead(process: Process) -> None:
     process.pass_by(WATCH_SILENCE_SECONDS + 1)
     process.activity.opened("/apis/studio-operator.io/v1alpha1/studios")
     assert process.liveness.complaints() == ["the watch of assistants is dead"]
-    process.events[ASSISTANT] = process.now
+    process.activity.told(ASSISTANT, "n")
     assert process.liveness.complaints() == []
 
 
-def test_quiet_clusters_are_not_dead(process: Process) -> None:
+def test_a_dead_watch_of_one_namespace_is_not_hidden_by_those_of_others() -> None:
+    process = Process("a", "b")
+    process.liveness.lead()
+    process.pass_by(WATCH_SILENCE_SECONDS + 1)
+    for namespace in ("a", "b"):
+        process.activity.opened(f"/apis/studio-operator.io/v1alpha1/namespaces/{namespace}/studios")
+    process.activity.opened("/apis/studio-operator.io/v1alpha1/namespaces/b/assistants/")
+    assert process.liveness.complaints() == ["the watch of assistants in a is dead"]
+    process.activity.told(ASSISTANT, "b")
+    assert process.liveness.complaints() == ["the watch of assistants in a is dead"]
+    process.activity.told(ASSISTANT, "a")
+    assert process.liveness.complaints() == []
+
+
+@pytest.mark.parametrize(("namespaces", "folder"), [((), ""), (("n",), "namespaces/n/")])
+def test_quiet_clusters_are_not_dead(namespaces: tuple[str, ...], folder: str) -> None:
+    process = Process(*namespaces)
+    process.liveness.lead()
     for _ in range(10):
         process.pass_by(240)
         for plural in ("assistants", "studios"):
-            process.activity.opened(f"/apis/studio-operator.io/v1alpha1/namespaces/n/{plural}")
+            process.activity.opened(f"/apis/studio-operator.io/v1alpha1/{folder}{plural}")
         assert process.liveness.complaints() == []
 
 
@@ -69,7 +84,7 @@ def test_a_stuck_pass(process: Process) -> None:
 def test_missed_slow_passes(process: Process) -> None:
     process.now += 3 * PERIOD + 1
     for kind in (ASSISTANT, STUDIO):
-        process.events[kind] = process.now
+        process.activity.told(kind, "n")
     assert process.liveness.complaints() == ["no slow pass was completed for 901 s"]
     process.slow_pass = process.now
     assert process.liveness.complaints() == []

@@ -71,6 +71,11 @@ def swapping(newest: RunView, *, serving: str | None = "1") -> ObservedRunning:
     return ObservedRunning(target=model("2"), serving=run(serving) if serving else None, newest=newest)
 
 
+def refused_to(running: ObservedRunning) -> ObservedRunning:
+    """The same, while the API server refuses each write of the Service."""
+    return running.model_copy(update={"problem_reason": "Forbidden", "problem": "a policy denies it"})
+
+
 def facts(**changes: Any) -> AssistantFacts:
     settings: dict[str, Any] = {"fingerprint": "f2", "training": TRAINED, "running": SERVED} | changes
     return AssistantFacts("c", "team", generation=3, studio="studio", **settings)
@@ -318,6 +323,26 @@ TABLE: dict[str, tuple[AssistantFacts, dict[str, tuple[str, str] | None]]] = {
         ),
         {"Degraded": ("True", "Forbidden"), "Available": ANSWERS},
     ),
+    "the Service cannot be turned to the model that is ready": (
+        facts(running=refused_to(swapping(run("2", reason="Forbidden", message="a policy denies it")))),
+        {"Ready": ("False", "Forbidden"), "Degraded": ("True", "Forbidden"), "Available": ANSWERS, "Stalled": None},
+    ),
+    "the same, told by an orchestrator that blames no run": (
+        facts(running=refused_to(swapping(run("2")))),
+        {"Ready": ("False", "Forbidden"), "Degraded": ("True", "Forbidden"), "Available": ANSWERS},
+    ),
+    "the same, and nothing answers": (
+        facts(running=refused_to(swapping(run("2", reason="Forbidden"), serving=None))),
+        {"Running": ("False", "Forbidden"), "Available": ("False", "Forbidden"), "Degraded": ("True", "Forbidden")},
+    ),
+    "the Service cannot be written matters more than conversations in memory": (
+        facts(running=refused_to(OLD_SERVES.model_copy(update={"trackers_durable": False}))),
+        {"Degraded": ("True", "Forbidden")},
+    ),
+    "the new run is ready, and takes over in a moment": (
+        facts(running=swapping(run("2"))),
+        {"Ready": ("False", "Swapping"), "Reconciling": ("True", "Swapping"), "Available": ANSWERS, "Degraded": None},
+    ),
     "invalid spec from the beginning": (
         not_heard(fingerprint=None, spec_problem=Problem("InvalidSpec", "spec.source: set exactly one")),
         {
@@ -362,6 +387,51 @@ def test_every_status_has_the_summary_and_is_stable(case: str) -> None:
     assert {"Ready", "Available"} <= {c["type"] for c in once["conditions"]}
     assert all(c["reason"] for c in once["conditions"])
     assert status_of(seen, once) == once
+
+
+def message_of(seen: AssistantFacts, kind: str) -> str:
+    (message,) = [c["message"] for c in status_of(seen)["conditions"] if c["type"] == kind]
+    return str(message)
+
+
+def test_a_refused_flip_says_why_the_new_model_does_not_answer() -> None:
+    seen = facts(running=refused_to(swapping(run("2", message="the engine answers with the intended model"))))
+    told = "model 2 is ready, and the Service cannot be turned to it: a policy denies it"
+    assert (message_of(seen, "Ready"), message_of(seen, "Degraded")) == (told, "a policy denies it")
+
+
+def test_a_flip_that_is_due_does_not_say_that_the_new_model_answers() -> None:
+    seen = facts(running=swapping(run("2", message="the engine answers with the intended model")))
+    assert message_of(seen, "Ready") == "model 2 is ready, and about to take over"
+
+
+def waiting(reason: str = "Requested", waits_for: str = "both slots hold runs; it is next") -> RunView:
+    return run("2", RunState.QUEUED, reason, "to run version 2 of the model").model_copy(
+        update={"waits_for": waits_for, "position": 1}
+    )
+
+
+@pytest.mark.parametrize(("serving", "kind"), [("1", "Ready"), (None, "Ready"), (None, "Running")])
+def test_a_run_that_waits_for_a_slot_says_so(serving: str | None, kind: str) -> None:
+    seen = facts(running=swapping(waiting(), serving=serving))
+    assert conditions_of(seen)[kind] == ("False", "Queued")
+    assert message_of(seen, kind) == "model 2 waits: both slots hold runs; it is next"
+
+
+def test_what_answers_says_that_the_next_run_waits() -> None:
+    seen = facts(running=swapping(waiting()))
+    assert message_of(seen, "Running") == "model 1 answers; model 2 waits: both slots hold runs; it is next"
+
+
+def test_a_run_that_is_tried_again_keeps_the_reason() -> None:
+    seen = facts(running=swapping(waiting("Unschedulable", "it is tried again at 12:01:40 UTC: no node has room")))
+    assert conditions_of(seen)["Ready"] == ("False", "Unschedulable")
+    assert message_of(seen, "Ready") == "model 2 waits: it is tried again at 12:01:40 UTC: no node has room"
+
+
+def test_an_older_orchestrator_does_not_tell_what_a_run_waits_for() -> None:
+    seen = facts(running=swapping(waiting(waits_for="")))
+    assert conditions_of(seen)["Ready"] == ("False", "Requested")
 
 
 def test_the_queue_position_is_told() -> None:
@@ -463,9 +533,9 @@ def test_a_cache_hit_is_told() -> None:
 
 
 def test_how_to_request_a_training_is_told() -> None:
-    conditions = status_of(facts(trigger="Manual", training=NOTHING_TRAINED, running=NOTHING_RUNS))["conditions"]
-    (message,) = [c["message"] for c in conditions if c["type"] == "Trained"]
-    assert '{"assistant": "c"}' in message
+    message = message_of(facts(trigger="Manual", training=NOTHING_TRAINED, running=NOTHING_RUNS), "Trained")
+    assert "`studio train c`" in message
+    assert "POST to /api/v1/assistants/c/trainings of the back end" in message
     assert "set spec.training.trigger to OnChange" in message
 
 

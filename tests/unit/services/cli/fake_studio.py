@@ -51,6 +51,8 @@ class FakeStudio:
     transitions: list[dict[str, Any]] = field(default_factory=list)
     # The model that makes every training needless.
     trained: dict[str, Any] | None = None
+    # What is told of every run besides the usual.
+    run: dict[str, Any] = field(default_factory=dict)
     models: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     model_bytes: bytes = b"a model"
     conversations: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -171,7 +173,7 @@ class FakeStudio:
             case "POST", "assistants", name, "trainings":
                 return _json(201, self.training(f"{name}-t1-abcde", name))
             case "GET", "runs":
-                return _page([run(query.get("assistant") or "hall")], query)
+                return _page([run(query.get("assistant") or "hall") | self.run], query)
             case "POST", "assistants", name, "run", "start" | "stop" as what:
                 return _json(200, run(name, "Queued" if what == "start" else "Draining"))
             case "GET", "assistants", name, "models":
@@ -303,7 +305,7 @@ def model(version: str, **fields: Any) -> dict[str, Any]:
 def run(assistant: str, state: str = "Ready") -> dict[str, Any]:
     return {"id": f"{assistant}-r1-abcde", "assistant": assistant, "model_version": "1", "model_sha256": "ab" * 32,
             "state": state, "reason": state, "message": "the engine answers", "attempt": 1, "serving": state == "Ready",
-            "requested_at": STARTED, "ready_at": None}  # fmt: skip
+            "position": None, "waits_for": "", "requested_at": STARTED, "ready_at": None}  # fmt: skip
 
 
 def revision(number: int, files: dict[str, str]) -> dict[str, Any]:

@@ -223,6 +223,12 @@ def test_runs_are_listed_started_and_stopped(run: Run, studio: FakeStudio) -> No
     assert data(run("runs", "stop", "hall", "-o", "json"))["state"] == "Draining"
 
 
+def test_what_a_run_waits_for_is_listed(run: Run, studio: FakeStudio) -> None:
+    studio.run = {"state": "Queued", "message": "to run version 1", "position": 1, "waits_for": "it waits for a slot"}
+    listed = run("runs", "list").stdout
+    assert ("it waits for a slot" in listed, "to run version 1" in listed) == (True, False)
+
+
 def test_models_list_and_activate(run: Run, studio: FakeStudio) -> None:
     studio.add("hall")
     studio.models["hall"] = [model("2", active=False), model("1")]

@@ -17,11 +17,11 @@ class Logs:
         self.reads = 0
         self.away = False
 
-    async def logs(self, namespace: str, pod: str, container: str, *, limit_bytes: int, tail_lines: int) -> str:
+    async def logs(self, namespace: str, pod: str, container: str, *, last_bytes: int, last_lines: int) -> str:
         self.reads += 1
         assert (namespace, container) == (NAMESPACE, "train")
-        assert limit_bytes <= 2**20
-        assert tail_lines <= 1000
+        assert last_bytes <= 2**20
+        assert last_lines <= 1000
         if self.away:
             raise Unavailable(503, "x", "away")
         return self.of_pods[pod]

@@ -82,6 +82,19 @@ def test_a_ready_engine_is_never_given_up() -> None:
     assert isinstance(plan_run(replace(ready, item=replace(ready.item, state="Ready")), stood=1e9), Wait)
 
 
+def test_an_engine_that_serves_outlives_the_crashes_of_its_helper() -> None:
+    """The kubelet restarts the helper, and counts for as long as the pod lives: two months may lie between two."""
+    killed = {"exitCode": 137, "reason": "OOMKilled"}
+    crashed = {**waiting("run-helper", "CrashLoopBackOff"), "restartCount": 4, "lastState": {"terminated": killed}}
+    silent = scene(pod(run_pod(crashed, ENGINE)), state="Ready")
+    told = stood_still(silent)
+    assert told.item.reason == "NotAnswering"
+    assert isinstance(plan_run(told, stood=PATIENCE["NotAnswering"]), Lose), "another engine takes its place"
+    again = {**HELPER, "restartCount": 4, "lastState": {"terminated": killed}}
+    assert stood_still(scene(pod(run_pod(again, ENGINE, ready=True)), state="Ready")).item.reason == "Ready"
+    assert isinstance(plan_run(scene(pod(run_pod(crashed, ENGINE)))), Requeue), "while it starts, others go first"
+
+
 def test_a_job_that_is_not_admitted_gives_the_slot_back() -> None:
     refused = scene(None, job=None)
     refused = replace(refused, item=replace(refused.item, reason="QuotaExceeded", message="exceeded quota"))

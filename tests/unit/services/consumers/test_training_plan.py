@@ -10,7 +10,7 @@ from tests.unit.services.consumers.scenery import START, UID, desired, item
 from studio.contract import labels
 from studio.contract.model_service import DesiredTraining, Progress
 from studio.kube.obstacles import Obstacle
-from studio.model_service.consumers.plan import Lose, Requeue, Scene, Wait
+from studio.model_service.consumers.plan import Fail, Lose, Requeue, Scene, Wait
 from studio.model_service.consumers.pod_facts import ContainerFacts, JobFacts, PodFacts
 from studio.model_service.consumers.training_plan import plan_training
 
@@ -67,3 +67,15 @@ def test_a_suspended_job_is_waited_for_without_a_clock(pod: PodFacts | None) -> 
     scene = Scene(item(), START + timedelta(days=2), job=job, pod=pod, job_seen=True, silent_seconds=9999)
     action = plan_training(scene, DESIRED.model_copy(update={"queue_name": "batch"}))
     assert action == Wait("Suspended", "the Job j waits for the queue batch of Kueue to let it start")
+
+
+@pytest.mark.parametrize(("trained", "late"), [(3599.0, False), (3600.0, True)])
+def test_the_deadline_is_about_the_time_that_the_engine_has_trained(trained: float, late: bool) -> None:
+    """Whatever the clock says, which may have jumped meanwhile."""
+    for now in (START - timedelta(days=1), START, START + timedelta(days=1)):
+        action = plan_training(
+            Scene(item(), now, job=JOB, pod=TRAINING, job_seen=True, trained_seconds=trained), DESIRED
+        )
+        assert (action.reason if isinstance(action, Fail | Wait) else None) == (
+            "DeadlineExceeded" if late else "Training"
+        )

@@ -11,7 +11,7 @@ from studio.model_service.helper.archive import UnsafeArchive
 from studio.model_service.helper.environment import HelperSettings, report_failure
 from studio.model_service.helper.fetch import fetch
 from studio.model_service.helper.transfer import TransferError, WrongDigest
-from studio.model_service.helper.upload import store
+from studio.model_service.helper.upload import LOG_BYTES, store
 from studio.model_service.orchestrator_client import OrchestratorClient, Refused, Unavailable
 
 CONTENT = archive({"config.yml": b"language: en\n", "domain.yml": b"d", "nlu.yml": b"n"})
@@ -104,6 +104,17 @@ async def test_upload(
     assert world.bodies("/s3/model")[-1]["x-amz-checksum-sha256"] == "c"
     assert world.bodies("/s3/model")[-1]["Content-Length"] == str(len(MODEL))
     assert len(world.bodies("/upload")) == 3
+
+
+async def test_of_a_very_long_log_the_end_is_stored(
+    world: World, helper_settings: HelperSettings, orchestrator: OrchestratorClient,
+    session: aiohttp.ClientSession, tmp_path: Path,
+) -> None:  # fmt: skip
+    _trained(tmp_path)
+    _offer_store(world)
+    (tmp_path / "train.log").write_bytes(b"word\n" * (LOG_BYTES // 4) + b"the end\n")
+    await store(helper_settings, orchestrator, session, tmp_path)
+    assert world.objects["log"].endswith(b"the end\n")
 
 
 async def test_an_engines_link_is_not_uploaded(

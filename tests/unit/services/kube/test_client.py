@@ -258,9 +258,16 @@ async def test_watch_of_the_past_is_gone(kube: Kube, server: Server) -> None:
 
 async def test_logs_and_raw(kube: Kube, server: Server) -> None:
     server.answers = [(200, b"caf\xc3\xa9 \xff")]
-    assert await kube.logs("n", "p", "c", limit_bytes=10, tail_lines=3) == "café �"
-    assert server.seen[0][2] == {"container": "c", "limitBytes": "10", "tailLines": "3"}
+    assert await kube.logs("n", "p", "c", last_bytes=10, last_lines=3) == "café �"
+    assert server.seen[0][2] == {"container": "c", "tailLines": "3"}
     assert await kube.raw_get("/openid/v1/jwks") == b"caf\xc3\xa9 \xff"
+
+
+async def test_the_end_of_a_long_log_is_kept(kube: Kube, server: Server) -> None:
+    server.answers = [(200, b"a bar\n" * 1_000_000 + b"ValueError: this is why\n")]
+    text = await kube.logs("n", "p", "c", last_bytes=100)
+    assert len(text) == 100
+    assert text.endswith("a bar\nValueError: this is why\n")
 
 
 async def test_an_unreachable_server_is_one_clear_sentence(kube: Kube, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from tests.unit.services.orchestrators.world import PROCESS, UID, World, desired
 
 from studio.contract import labels, names
 from studio.contract.model_service import DesiredRunning, EnginePod, RunTicket
-from studio.kube import Conflict, Forbidden, KubeError, TooManyRequests, Unavailable
+from studio.kube import Conflict, Forbidden, KubeError, NotFound, TooManyRequests, Unavailable
 from studio.kube.kinds import SERVICE
 from studio.model_service.orchestrators import registry
 from studio.model_service.orchestrators.orchestrator import Background
@@ -407,6 +407,95 @@ async def test_a_forbidden_service_is_told_before_anything_runs(
     await reconciler.reconcile(UID)
     observed = await put(studio)
     assert (observed["problem_reason"], observed["problem"]) == (None, None)
+
+
+async def test_a_refused_flip_is_told_until_it_succeeds(studio: World, kube: FakeKube, reconciler: Reconciler) -> None:
+    old, new = await a_swap_that_is_due(studio, kube, reconciler)
+    kube.fail(Forbidden(403, "Forbidden", "a policy denies it"), verb="update", times=3)
+    rows = []
+    for _ in range(3):
+        with pytest.raises(Forbidden):
+            await reconciler.reconcile(UID)
+        observed = await put(studio, content="b")
+        assert (observed["problem_reason"], observed["problem"]) == ("Forbidden", "a policy denies it")
+        assert (observed["newest"]["id"], observed["newest"]["reason"]) == (new, "Forbidden")
+        assert observed["serving"]["id"] == served(kube) == old
+        rows.append(await studio.made.pool.fetchrow("select xmin from assistants"))
+    assert rows == rows[:1] * 3, "it is not taken back in between"
+    await reconciler.reconcile(UID)
+    observed = await put(studio, content="b")
+    assert (observed["problem_reason"], observed["serving"]["id"], served(kube)) == (None, new, new)
+
+
+async def test_a_refused_flip_is_told_while_its_assistant_is_paused(
+    studio: World, kube: FakeKube, reconciler: Reconciler
+) -> None:
+    await a_swap_that_is_due(studio, kube, reconciler)
+    kube.fail(Forbidden(403, "Forbidden", "a policy denies it"), verb="update")
+    with pytest.raises(Forbidden):
+        await reconciler.reconcile(UID)
+    await put(studio, content="b", paused=True)
+    await reconciler.reconcile(UID)
+    assert (await put(studio, content="b", paused=True))["problem_reason"] == "Forbidden"
+
+
+async def test_a_refused_flip_that_nobody_wants_any_more_is_no_problem(
+    studio: World, kube: FakeKube, reconciler: Reconciler
+) -> None:
+    old, _ = await a_swap_that_is_due(studio, kube, reconciler)
+    kube.fail(Forbidden(403, "Forbidden", "a policy denies it"), verb="update")
+    with pytest.raises(Forbidden):
+        await reconciler.reconcile(UID)
+    await put(studio)
+    await reconciler.reconcile(UID)
+    observed = await put(studio)
+    assert (observed["problem_reason"], observed["serving"]["id"]) == (None, old)
+
+
+async def test_readiness_that_may_not_count_again_is_told(
+    studio: World, kube: FakeKube, reconciler: Reconciler
+) -> None:
+    await put(studio)
+    await add_model(studio, 1)
+    await reconciler.reconcile(UID)
+    lease = await make_ready(studio, "c0")
+    await reconciler.reconcile(UID)
+    age_the_flip(kube)
+    kube.fail(Forbidden(403, "Forbidden", "a policy denies it"), verb="update")
+    with pytest.raises(Forbidden):
+        await reconciler.reconcile(UID)
+    observed = await put(studio)
+    assert (observed["problem_reason"], observed["serving"]["id"]) == ("Forbidden", lease.item.id)
+    await reconciler.reconcile(UID)
+    assert (await put(studio))["problem_reason"] is None
+
+
+async def test_a_service_that_goes_under_the_pass_is_nobody_s_problem(
+    studio: World, kube: FakeKube, reconciler: Reconciler
+) -> None:
+    _, new = await a_swap_that_is_due(studio, kube, reconciler)
+    kube.fail(NotFound(404, "NotFound", 'services "concierge" not found'), verb="update")
+    with pytest.raises(Overtaken):
+        await reconciler.reconcile(UID)
+    assert (await put(studio, content="b"))["problem_reason"] is None
+    await reconciler.reconcile(UID)
+    assert served(kube) == new
+
+
+async def a_swap_that_is_due(studio: World, kube: FakeKube, reconciler: Reconciler) -> tuple[str, str]:
+    """Model 1 serves, and model 2 is ready to; the ids of both runs."""
+    await put(studio)
+    await add_model(studio, 1)
+    await reconciler.reconcile(UID)
+    old = await make_ready(studio, "c0")
+    await reconciler.reconcile(UID)
+    age_the_flip(kube)
+    await reconciler.reconcile(UID)
+    await add_model(studio, 2, "b")
+    await put(studio, content="b")
+    await reconciler.reconcile(UID)
+    new = await make_ready(studio, "c1")
+    return old.item.id, new.item.id
 
 
 @pytest.mark.parametrize(

@@ -10,16 +10,19 @@ from typing import Any
 
 import asyncpg
 import pytest
+from tests.support.patience import STUCK_SECONDS
 from tests.support.serving import Client, serving
 from tests.unit.services.orchestrators.world import OPERATOR, PROCESS, UID, World, desired_training, fingerprint
 
 from studio.contract import names
 from studio.contract.model_service import DesiredTraining, EnginePod, Progress
+from studio.model_service import queue
 from studio.model_service.orchestrators import garbage
 from studio.model_service.orchestrators.orchestrator import Background
 from studio.model_service.orchestrators.training import line
 from studio.model_service.orchestrators.training.estimates import Line
 from studio.model_service.orchestrators.training.process import build
+from studio.model_service.orchestrators.training.requests import training_digest
 from studio.model_service.orchestrators.training.service import TrainingService
 from studio.model_service.queue import CHANGES_CHANNEL, ITEM_CHANNEL, QUEUE_CHANNEL, Lease
 
@@ -243,6 +246,107 @@ async def test_settings_with_another_priority_move_what_waits(studio: World) -> 
     assert (status, "only what is Queued" in problem["detail"]) == (409, True)
 
 
+MORE_MEMORY = EnginePod(image="engine:1", resources={"limits": {"memory": "3Gi"}})
+SETTINGS: dict[str, Any] = {
+    "stall_seconds": 5,
+    "attempts": 7,
+    "queue_name": "batch",
+    "succeeded_job_seconds": 1,
+    "failed_job_seconds": 2,
+    "deadline_seconds": 60,
+    "engine": MORE_MEMORY,
+}
+
+
+async def transitions(world: World, item_id: str) -> list[tuple[str, str, str]]:
+    _, told = await world.operator("GET", f"/v1/trainings/{item_id}/transitions")
+    return [(each["who"], each["reason"], each["message"]) for each in told]
+
+
+@pytest.mark.parametrize("changed", [*([name] for name in SETTINGS), list(SETTINGS)], ids=",".join)
+async def test_settings_reach_what_waits(studio: World, changed: list[str]) -> None:
+    """It keeps its age, and what somebody has set by hand."""
+    first = (await want(studio))["training"]
+    await studio.operator("POST", f"/v1/trainings/{first['id']}/priority", json={"priority": 5, "who": "ann"})
+    settings = {name: SETTINGS[name] for name in changed}
+    for _ in range(2):  # the second time writes nothing
+        seen = (await put(studio, desired_training(**settings)))["training"]
+    assert (seen["id"], seen["requested_at"], seen["priority"]) == (first["id"], first["requested_at"], 5)
+    assert await transitions(studio, first["id"]) == [
+        ("operator", "Requested", "the content is new"),
+        ("ann", "Reprioritised", "priority 0 became 5"),
+        ("operator", "Requested", "its settings changed while it waited"),
+    ]
+    lease = await claim(studio)
+    assert lease.item.id == first["id"]
+    assert DesiredTraining.model_validate(lease.item.spec) == desired_training(**settings)
+    assert lease.item.spec_digest == training_digest(desired_training(**settings))
+
+
+async def test_settings_and_priority_that_change_at_once_reach_what_waits(studio: World) -> None:
+    first = (await want(studio))["training"]
+    seen = (await put(studio, desired_training(priority=7, engine=MORE_MEMORY)))["training"]
+    assert (seen["id"], seen["priority"]) == (first["id"], 7)
+    assert [reason for _, reason, _ in await transitions(studio, first["id"])] == [
+        "Requested",
+        "Reprioritised",
+        "Requested",
+    ]
+    assert DesiredTraining.model_validate((await claim(studio)).item.spec).engine == MORE_MEMORY
+
+
+async def test_what_is_about_the_assistant_leaves_its_training_as_it_is(studio: World) -> None:
+    first = (await want(studio))["training"]
+    await put(studio, desired_training(paused=True, trigger="Manual", keep_models=3, keep_trainings=4))
+    assert len(await transitions(studio, first["id"])) == 1
+
+
+async def test_settings_reach_what_runs_when_it_waits_again(studio: World) -> None:
+    first = (await want(studio))["training"]
+    lease = await claim(studio)
+    seen = (await put(studio, desired_training(**SETTINGS)))["training"]
+    assert (seen["id"], seen["state"]) == (first["id"], "Running")
+    fresh = await studio.queue.heartbeat(lease)
+    assert fresh is not None
+    assert (fresh.stop_requested, fresh.spec, fresh.spec_digest) == (False, lease.item.spec, lease.item.spec_digest)
+    await studio.queue.update(lease, state="Queued", attempt=2, reason="Unschedulable", message="no", retry_in=60)
+    seen = (await put(studio, desired_training(**SETTINGS)))["training"]
+    assert (seen["id"], seen["reason"]) == (first["id"], "Requested")
+    again = await claim(studio)
+    assert (again.item.attempt, DesiredTraining.model_validate(again.item.spec)) == (2, desired_training(**SETTINGS))
+
+
+async def test_other_limits_end_the_pause_after_a_failure(studio: World) -> None:
+    await want(studio)
+    await studio.queue.finish(await claim(studio), "Failed", "AttemptsExhausted", "no storage")
+    paused = (await put(studio, desired_training()))["training"]
+    await put(studio, desired_training(stall_seconds=5))
+    assert await studio.queue.claim("training", "c0") is None, "that has nothing to do with the failure"
+    await put(studio, desired_training(stall_seconds=5, engine=MORE_MEMORY))
+    assert (await claim(studio)).item.id == paused["id"]
+
+
+async def test_settings_do_not_reach_what_is_claimed_meanwhile(studio: World) -> None:
+    first = (await want(studio))["training"]
+    async with studio.made.pool.acquire() as conn:
+        claiming = conn.transaction()
+        await claiming.start()
+        item = await queue.lock(conn, first["id"])
+        assert item is not None
+        change = asyncio.create_task(put(studio, desired_training(**SETTINGS)))
+        blocked = (
+            "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+        )
+        async with asyncio.timeout(STUCK_SECONDS):
+            while not await studio.made.pool.fetchval(blocked):  # noqa: ASYNC110 - the database tells nobody
+                await asyncio.sleep(0.01)
+        await queue.change(conn, item, who="c0", state="Running", lease="take", holder="c0", ttl=20)
+        await claiming.commit()
+    assert (await change)["training"]["id"] == first["id"]
+    row = await studio.made.pool.fetchrow("select state, spec, spec_digest from items")
+    assert tuple(row) == ("Running", item.spec, item.spec_digest)
+
+
 async def test_what_waits_says_for_what_and_how_long(studio: World) -> None:
     await want(studio, "a")
     await train(studio)
@@ -285,6 +389,26 @@ async def test_the_line_is_read_once_after_each_change_for_everybody(
     await claim(studio)
     observed = await put(studio, desired_training("b", uid="uid-b", name="bistro"))
     assert (observed["training"]["position"], reads) == (1, at_first + 1)
+
+
+async def test_the_line_is_read_again_after_a_change_that_was_committed_late(
+    studio: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its entry in the audit has a lower number than what was read last."""
+    monkeypatch.setattr(line, "_FRESH_SECONDS", 1000.0)
+    await want(studio, "a")
+    observed = await want(studio, "b", uid="uid-b", name="bistro")
+    later = await want(studio, "c", uid="uid-c", name="cafe")
+    async with studio.made.pool.acquire() as conn:
+        slow = conn.transaction()
+        await slow.start()
+        item = await queue.lock(conn, observed["training"]["id"])
+        assert item is not None
+        await queue.reprioritise(conn, item, 7, who="ann")
+        await studio.operator("POST", f"/v1/trainings/{later['training']['id']}/priority", json={"priority": 3})
+        assert (await put(studio, desired_training()))["training"]["position"] == 2
+        await slow.commit()
+    assert (await put(studio, desired_training()))["training"]["position"] == 3
 
 
 async def test_a_training_that_ended_is_repeated_by_hand(studio: World) -> None:
@@ -350,10 +474,25 @@ async def test_cancel(studio: World) -> None:
     lease = await claim(studio)
     status, view = await studio.operator("POST", f"/v1/trainings/{item_id}/cancel")
     assert (status, view["state"]) == (200, "Running")
+    # The operator looks while it is being stopped: nobody has asked for another one.
+    assert (await put(studio, desired_training()))["training"]["id"] == item_id
     await studio.queue.finish(lease, "Cancelled", "Cancelled")
     ended = (await put(studio, desired_training()))["training"]
     assert (ended["state"], ended["message"]) == ("Cancelled", f"cancelled by {OPERATOR}")
     assert await studio.queue.claim("training", "c") is None
+
+
+async def test_one_that_is_being_cancelled_is_asked_for_again_by_hand_or_with_other_settings(studio: World) -> None:
+    await want(studio)
+    await claim(studio)
+    first = (await put(studio, desired_training()))["training"]["id"]
+    await studio.operator("POST", f"/v1/trainings/{first}/cancel")
+    roomy = EnginePod(image="engine:1", resources={"limits": {"memory": "3Gi"}})
+    second = (await put(studio, desired_training(engine=roomy)))["training"]
+    assert (second["id"] != first, second["state"]) == (True, "Queued")
+    await studio.operator("POST", f"/v1/trainings/{second['id']}/cancel")
+    status, third = await studio.operator("POST", "/v1/trainings", json={"assistant": "concierge"})
+    assert (status, third["state"]) == (201, "Queued")
 
 
 @pytest.mark.parametrize("verifies", [True, False])

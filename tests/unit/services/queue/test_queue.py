@@ -346,6 +346,15 @@ async def test_another_priority_moves_what_waits_and_is_audited(queue: Queue, st
             await q.reprioritise(conn, lease.item, 7, who="ann")
 
 
+async def test_what_is_held_is_made_of_nothing_else(queue: Queue, studio_pool: asyncpg.Pool) -> None:
+    await add(studio_pool, "a-t1")
+    lease = await queue.claim("training", "c")
+    assert lease is not None
+    async with studio_pool.acquire() as conn, conn.transaction():
+        with pytest.raises(QueueError, match="only what is Queued"):
+            await q.respecify(conn, lease.item, spec={}, spec_digest="e", who="ann", message="new")
+
+
 @pytest.mark.parametrize("end", ["finish", "requeue"])
 async def test_what_was_held_ends_with_who_stopped_it(queue: Queue, studio_pool: asyncpg.Pool, end: str) -> None:
     await add(studio_pool, "a-t1")
@@ -390,3 +399,17 @@ async def test_consumers_are_there_while_they_say_so_or_hold_something(queue: Qu
     await queue.absent("new")
     await queue.absent("new")
     assert await studio_pool.fetchval("select count(*) from consumers") == 0
+
+
+async def test_the_dead_are_not_there_after_the_clock_went_back(queue: Queue, studio_pool: asyncpg.Pool) -> None:
+    """All times that were written before lie an hour ahead; who lives writes the new one."""
+    await queue.present("training", "dead at rest")
+    await add(studio_pool, "a-t1")
+    assert await queue.claim("training", "dead at work") is not None
+    assert await presence.alive(studio_pool, "training") == 2
+    await studio_pool.execute("update consumers set seen_at = seen_at + interval '1 h'")
+    await studio_pool.execute("update items set lease_until = lease_until + interval '1 h'")
+    assert await presence.alive(studio_pool, "training") == 0
+    await queue.present("training", "living")
+    assert await presence.alive(studio_pool, "training") == 1
+    assert [row["holder"] for row in await studio_pool.fetch("select holder from consumers")] == ["living"]

@@ -62,11 +62,12 @@ class Machine(RuleBasedStateMachine):
         content=st.sampled_from("xyz"),
         manual=st.booleans(),
         priority=st.integers(0, 1),
+        deadline=st.integers(1, 2),
     )
-    def request(self, name: str, content: str, manual: bool, priority: int) -> None:
+    def request(self, name: str, content: str, manual: bool, priority: int, deadline: int) -> None:
         desired = DesiredTraining(
             uid=f"uid-{name}", name=name, namespace="ns", studio="studio", fingerprint=content, priority=priority,
-            engine=EnginePod(image="engine"),
+            deadline_seconds=deadline, engine=EnginePod(image="engine"),
         )  # fmt: skip
 
         async def work() -> None:
@@ -74,6 +75,8 @@ class Machine(RuleBasedStateMachine):
                 await registry.put_desired(conn, "training", desired)
                 once = await request_training(conn, desired, manual=manual, who="test")
                 self.requested += once.outcome == "Queued"
+                if once.item is not None and once.item.state == "Queued":
+                    assert once.item.spec["deadline_seconds"] == deadline
                 again = await request_training(conn, desired, who="test")
                 assert again.item is None or once.item is None or again.item.id == once.item.id
 

@@ -7,7 +7,7 @@ import { runs } from "@/api/queries";
 import type { Run } from "@/api/types";
 import { Allowed } from "@/auth/permissions";
 import { wordsFor } from "@/domain/reasons";
-import { isUnderWay, toneOfRun } from "@/domain/runs";
+import { isUnderWay, toneOfRun, waitOf } from "@/domain/runs";
 import { useAssistant } from "@/screens/assistant/useAssistant";
 import { Ago } from "@/ui/Ago";
 import { Empty } from "@/ui/Empty";
@@ -70,7 +70,7 @@ function Rows({ list }: { list: Run[] }) {
                 {run.serving && <ToneBadge tone="good">Serves</ToneBadge>}
               </Group>
               <Text size="xs" c="dimmed" mt={6} lineClamp={2}>
-                {run.message || wordsFor(run.reason)}
+                {waitOf(run) || run.message || wordsFor(run.reason)}
               </Text>
             </Table.Td>
             <Table.Td>

@@ -7,7 +7,7 @@ import { keys, run as runQuery } from "@/api/queries";
 import type { Run } from "@/api/types";
 import { Allowed, useCan } from "@/auth/permissions";
 import { sentence, wordsFor } from "@/domain/reasons";
-import { isUnderWay, toneOfRun } from "@/domain/runs";
+import { isUnderWay, toneOfRun, waitOf } from "@/domain/runs";
 import { History } from "@/screens/history/History";
 import { LogView } from "@/screens/logs/LogView";
 import { logOf, useLog } from "@/screens/logs/useLog";
@@ -69,7 +69,7 @@ function Body({ run }: { run: Run }) {
   return (
     <Stack gap="lg">
       <div role="status">
-        <Text size="sm">{wordsFor(run.reason)}.</Text>
+        <Text size="sm">{waitOf(run) || `${wordsFor(run.reason)}.`}</Text>
         {run.message && (
           <Text size="xs" c="dimmed" mt={4} style={{ whiteSpace: "pre-line" }}>
             {sentence(run.message)}

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import structlog
 
-from studio.kube import AlreadyExists, Conflict, Manifest
+from studio.kube import AlreadyExists, Conflict, Manifest, NotFound
 from studio.kube.kinds import SERVICE, Kind
 from studio.model_service.orchestrators.registry import Assistant
 from studio.model_service.orchestrators.running import service_object
@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 
 class Overtaken(Exception):
-    """Somebody with a higher fence, or a newer view, has written the Service: look again before writing."""
+    """Somebody with a higher fence, or a newer view, has written or deleted the Service: look again before writing."""
 
 
 class Services(Protocol):
@@ -107,7 +107,7 @@ class Front:
         body = service_object.pointed(assistant, sight.live, run=run, fence=fence, since=since, settling=settling)
         try:
             live = await self._kube.replace(SERVICE, body)
-        except Conflict as error:
+        except (Conflict, NotFound) as error:
             raise Overtaken(str(error)) from error
         if run != sight.serving:
             log.info("the service sends to another run", assistant=assistant.name, run=run, before=sight.serving)

@@ -17,6 +17,7 @@ from studio.model_service.orchestrators.running.loop import WORKERS, Loop
 from studio.model_service.orchestrators.running.reconciler import Reconciler
 from studio.model_service.orchestrators.running.routes import routes
 from studio.model_service.orchestrators.running.service import RunningService
+from studio.model_service.orchestrators.running.service_watch import ServiceWatch
 from studio.model_service.orchestrators.running.trackers import Trackers
 from studio.model_service.orchestrators.running.warmer import Warmer
 from studio.model_service.queue import CHANGES_CHANNEL
@@ -94,6 +95,10 @@ async def run(settings: RunningOrchestratorSettings) -> None:
         background.run("changes", lambda: changes.follow(to_changes))
         background.run("follow", lambda: loop.follow(to_loop))
         background.run("slow pass", loop.add_all)
+        services = ServiceWatch(
+            kube, namespace=settings.process.namespace, studio=settings.process.studio, changed=loop.add
+        )
+        background.run("services", services.follow)
         background.run("warming", lambda: Warmer(made.pool).follow(to_warmer))
         for number in range(WORKERS):
             background.run(f"worker {number}", loop.work)

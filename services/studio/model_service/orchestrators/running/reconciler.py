@@ -104,17 +104,23 @@ class Reconciler:
 
     async def _pass(self, conn: asyncpg.Connection, assistant: Assistant, fence: int) -> float | None:
         try:
-            sight = await self._front.ensure(
-                assistant, fence=fence, highest=lambda: conn.fetchval("select last_value from fence")
-            )
+            return await self._towards(conn, assistant, fence)
         except (Unavailable, TooManyRequests, Conflict):
             # It passes by itself: the loop comes again.
             raise
         except KubeError as error:
-            await self._note(conn, assistant, assistant.serving, reason=error.reason, message=error.message)
+            # Whom the Service sends to may have been noted since.
+            seen = await registry.assistant(conn, assistant.uid) or assistant
+            await self._note(conn, seen, seen.serving, reason=error.reason, message=error.message)
             raise
+
+    async def _towards(self, conn: asyncpg.Connection, assistant: Assistant, fence: int) -> float | None:
+        """Look and act, round by round; what was refused stays noted until it was done, or nobody wants it."""
+        sight = await self._front.ensure(
+            assistant, fence=fence, highest=lambda: conn.fetchval("select last_value from fence")
+        )
         assistant = await self._note_sight(conn, assistant, sight)
-        settling, rest = 0.0, None
+        settling, rest, left = 0.0, None, False
         for _ in range(ROUNDS):
             view = await self._view(conn, assistant, sight)
             settling, rest = settling_for(sight.since, view.now), view.rest
@@ -123,10 +129,13 @@ class Reconciler:
             actions = plan(view.wanted, view.runs, sight.serving, halted=view.halted, settling=settling > 0)
             if sight.foreign:
                 actions = [action for action in actions if not isinstance(action, Flip)]
-            if not actions or (assistant.running or {}).get("paused"):
+            left = bool(actions and (assistant.running or {}).get("paused"))
+            if left or not actions:
                 break
             sight = await self._act(conn, view, sight, actions, fence)
             assistant = await self._note_sight(conn, assistant, sight)
+        if not (left or sight.foreign):
+            await self._note(conn, assistant, sight.serving, reason="", message="")
         async with conn.transaction():
             await history.prune(conn, assistant.uid, "run", keep=KEEP_RUNS)
         return min((seconds for seconds in (settling, rest) if seconds and seconds > 0), default=None)
@@ -239,8 +248,11 @@ class Reconciler:
             await queue.notify(conn, (queue.CHANGES_CHANNEL, f"run:{assistant.name}"))
 
     async def _note_sight(self, conn: asyncpg.Connection, assistant: Assistant, sight: Sight) -> Assistant:
-        reason = Reason.CONFLICT if sight.foreign else ""
-        return await self._note(conn, assistant, sight.serving, reason=reason, message=sight.foreign)
+        """Note whom the Service sends to, and that it is somebody else's; any other problem stays as it was noted."""
+        if sight.foreign:
+            return await self._note(conn, assistant, sight.serving, reason=Reason.CONFLICT, message=sight.foreign)
+        reason, message = assistant.service_reason, assistant.service_message
+        return await self._note(conn, assistant, sight.serving, reason=reason, message=message)
 
     @staticmethod
     async def _note(

@@ -28,6 +28,7 @@ from studio.model_service.orchestrators.http import Refused
 from studio.model_service.orchestrators.registry import Assistant, Model
 from studio.model_service.orchestrators.running import requests
 from studio.model_service.orchestrators.running.idleness import durable
+from studio.model_service.orchestrators.running.line import turns_of
 from studio.model_service.orchestrators.running.plan import outdated, target, wanted_of
 from studio.model_service.orchestrators.running.trackers import Trackers
 from studio.model_service.orchestrators.running.warming import model_to_warm_with
@@ -78,11 +79,12 @@ class RunningService(ItemService):
         model = target(desired, await registry.models(conn, assistant.uid), known)
         newest = next((run for run in runs if model and run.model_version == model.version), None)
         warm = next((run for run in runs if run.warm and not run.final and not run.stop_requested), None)
+        turns = await turns_of(conn, [run for run in (serving, newest) if run])
         return ObservedRunning(
             target=model_view(model) if model else None,
-            serving=run_view(serving, assistant) if serving else None,
+            serving=run_view(serving, assistant, turns.get(serving.id)) if serving else None,
             outdated=serving is not None and model is not None and outdated(serving, wanted_of(desired, model)),
-            newest=run_view(newest, assistant) if newest else None,
+            newest=run_view(newest, assistant, turns.get(newest.id)) if newest else None,
             warming=run_view(warm, assistant) if warm else None,
             trackers_durable=durable(serving),
             problem_reason=assistant.service_reason or None,
@@ -120,27 +122,27 @@ class RunningService(ItemService):
         async with self._pool.acquire() as conn:
             found = await queue.search(conn, "run", assistants=assistants, state=state, before=before, limit=limit)
             known = {each.uid: each for each in await registry.assistants(conn)}
-        return [run_view(item, known.get(item.uid)) for item in found]
+            turns = await turns_of(conn, found)
+        return [run_view(item, known.get(item.uid), turns.get(item.id)) for item in found]
 
     async def run(self, item_id: str) -> RunView:
         """One run."""
         async with self._pool.acquire() as conn:
-            item = await self._item(conn, item_id)
-            return run_view(item, await registry.assistant(conn, item.uid))
+            return await _view(conn, await self._item(conn, item_id))
 
     async def start_by_hand(self, name: str, who: str) -> RunView:
         """Run the wanted model of an assistant because a person asks for it."""
         async with self._pool.acquire() as conn:
             async with conn.transaction():
                 item = await requests.start_by_hand(conn, name, who=who)
-            return run_view(item, await registry.assistant(conn, item.uid))
+            return await _view(conn, item)
 
     async def stop_by_hand(self, name: str, who: str) -> RunView:
         """End what runs of an assistant because a person asks for it."""
         async with self._pool.acquire() as conn:
             async with conn.transaction():
                 item = await requests.stop_by_hand(conn, name, who=who)
-            return run_view(item, await registry.assistant(conn, item.uid))
+            return await _view(conn, item)
 
     async def start(self, item_id: str, attempt: int) -> RunTicket:
         """All that the helper of the current attempt needs; makes the assistant's role and schema."""
@@ -225,6 +227,11 @@ class RunningService(ItemService):
         if model is None:
             raise Refused(409, f"version {item.model_version} of the model of {item.assistant} does not exist any more")
         return model
+
+
+async def _view(conn: asyncpg.Connection, item: Item) -> RunView:
+    turns = await turns_of(conn, [item])
+    return run_view(item, await registry.assistant(conn, item.uid), turns.get(item.id))
 
 
 def _check_current(item: Item, attempt: int) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Collection, Mapping
+from decimal import Decimal
 
 import asyncpg
 
@@ -22,6 +23,10 @@ select uid, percentile_cont(0.5) within group (order by seconds) as seconds
 from recent where age <= $1 group by grouping sets ((uid), ())"""
 _RECENT = 5
 
+# Grows with every entry of the audit. They are numbered when they are written, and may be committed in another order:
+# the last number alone would not tell of one that comes late.
+_VERSION = "select sum(seq) from (select seq from transitions order by seq desc limit 256) as newest"
+
 # What moves the line without an entry in the audit (a pause that ends, a consumer that comes) is seen this late.
 _FRESH_SECONDS = 1.0
 
@@ -31,7 +36,7 @@ class Outlooks:
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
-        self._version: int | None = None
+        self._version: Decimal | None = None
         self._read_at = 0.0
         self._known: Mapping[str, Outlook] = {}
 
@@ -40,7 +45,7 @@ class Outlooks:
         if not queued:
             return {}
         async with self._lock:
-            version = await conn.fetchval("select max(seq) from transitions")
+            version = await conn.fetchval(_VERSION)
             fresh = version == self._version and time.monotonic() - self._read_at < _FRESH_SECONDS
             if not fresh or not self._known.keys() >= set(queued):
                 self._read_at = time.monotonic()

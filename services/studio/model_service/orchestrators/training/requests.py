@@ -19,6 +19,9 @@ RETRYABLE = frozenset({Reason.ATTEMPTS_EXHAUSTED, Reason.TOO_MANY_LOSSES, Reason
 FIRST_PAUSE = 60.0
 LONGEST_PAUSE = 3600.0
 
+# What of the wish is about the assistant, not about one training of it.
+_OF_THE_ASSISTANT = {"fingerprint", "trigger", "priority", "paused", "keep_models", "keep_trainings"}
+
 Outcome = Literal["Cached", "Active", "Final", "Queued"]
 
 
@@ -36,18 +39,47 @@ def training_digest(desired: DesiredTraining) -> str:
     return digest({"engine": desired.engine.model_dump(mode="json"), "deadline": desired.deadline_seconds})
 
 
-async def follow_priority(conn: asyncpg.Connection, desired: DesiredTraining, *, who: str) -> None:
-    """Move the training that waits once its assistant's settings give it another priority.
+async def follow_settings(conn: asyncpg.Connection, desired: DesiredTraining, *, who: str) -> None:
+    """Let the training that waits have the settings that its assistant has now; it keeps its age.
 
-    What somebody has set by hand stays until the settings change. Must run in a transaction; writes nothing at rest.
+    A priority that somebody has set by hand stays until the settings have another one. What waits for other content is
+    moved only. Must run in a transaction; writes nothing at rest.
     """
     for seen in await registry.items(conn, desired.uid, "training", active=True):
-        if seen.state != TrainingState.QUEUED or _settings_priority(seen) == desired.priority:
-            continue
-        item = await queue.lock(conn, seen.id)
-        if item is not None and item.state == TrainingState.QUEUED and _settings_priority(item) != desired.priority:
-            spec = {**item.spec, "priority": desired.priority}
-            await queue.reprioritise(conn, item, desired.priority, who=who, spec=spec)
+        if _moves(seen, desired) or _differs(seen, desired):
+            item = await queue.lock(conn, seen.id)
+            if item is not None:
+                await _followed(conn, item, desired, who=who)
+
+
+async def _followed(conn: asyncpg.Connection, item: Item, desired: DesiredTraining, *, who: str) -> Item:
+    """The locked item with the settings that are wanted now, if it waits."""
+    if _moves(item, desired):
+        spec = {**item.spec, "priority": desired.priority}
+        item = await queue.reprioritise(conn, item, desired.priority, who=who, spec=spec)
+    if _differs(item, desired):
+        item = await queue.respecify(
+            conn,
+            item,
+            spec=desired.model_dump(mode="json"),
+            spec_digest=training_digest(desired),
+            who=who,
+            message="its settings changed while it waited",
+        )
+    return item
+
+
+def _moves(item: Item, desired: DesiredTraining) -> bool:
+    """Whether it waits with another priority than the settings had when they were last looked at."""
+    return item.state == TrainingState.QUEUED and _settings_priority(item) != desired.priority
+
+
+def _differs(item: Item, desired: DesiredTraining) -> bool:
+    """Whether it waits to be made of the same content under other settings."""
+    if item.state != TrainingState.QUEUED or item.fingerprint != desired.fingerprint:
+        return False
+    made_of = DesiredTraining.model_validate(item.spec)
+    return made_of.model_dump(exclude=_OF_THE_ASSISTANT) != desired.model_dump(exclude=_OF_THE_ASSISTANT)
 
 
 def _settings_priority(item: Item) -> int:
@@ -75,9 +107,14 @@ async def request_training(
 
     wanted = training_digest(desired)
     active = await registry.items(conn, desired.uid, "training", active=True, lock=True)
-    for item in active:
-        if _serves(item, desired.fingerprint, wanted):
-            return Requested("Active", item)
+    same = [item for item in active if item.fingerprint == desired.fingerprint]
+    if (ongoing := next((item for item in same if not item.stop_requested), None)) is not None:
+        # Other settings do not restart what runs.
+        return Requested("Active", await _followed(conn, ongoing, desired, who=who))
+    cancelled = [item for item in same if item.stop_reason == Reason.CANCELLED and item.spec_digest == wanted]
+    if cancelled and not manual:
+        # As good as ended: who has cancelled it does not want another one.
+        return Requested("Active", cancelled[0])
     last = await registry.newest_item(conn, desired.uid, "training", desired.fingerprint)
     pause = 0.0
     if last is not None and last.final and not manual and last.spec_digest == wanted:
@@ -113,13 +150,6 @@ def _why(last: Item | None, *, manual: bool, paused: bool) -> str:
     if paused and last is not None:
         return f"the last one ended with {last.reason}: {last.message}" if last.message else f"after {last.reason}"
     return "the content is new"
-
-
-def _serves(item: Item, fingerprint: str, wanted: str) -> bool:
-    """Whether an active training will give what is wanted. Other limits do not restart one that already runs."""
-    if item.fingerprint != fingerprint or item.stop_requested:
-        return False
-    return item.state == TrainingState.RUNNING or item.spec_digest == wanted
 
 
 def _repeatable(item: Item) -> bool:

@@ -27,7 +27,7 @@ from studio.model_service.orchestrators.http import Refused
 from studio.model_service.orchestrators.training import results, tags
 from studio.model_service.orchestrators.training.line import Outlooks
 from studio.model_service.orchestrators.training.removal import remove
-from studio.model_service.orchestrators.training.requests import follow_priority, request_training
+from studio.model_service.orchestrators.training.requests import follow_settings, request_training
 from studio.model_service.orchestrators.training.retention import prune_contents
 from studio.model_service.orchestrators.views import cache_hit, model_view, training_view
 from studio.model_service.queue import Place
@@ -53,7 +53,7 @@ class TrainingService(ItemService):
         async with self._pool.acquire() as conn:
             async with conn.transaction():
                 assistant = await registry.put_desired(conn, "training", desired)
-                await follow_priority(conn, desired, who=OPERATOR)
+                await follow_settings(conn, desired, who=OPERATOR)
             await self._request_if_wanted(conn, desired)
             return await self._observe(conn, desired, assistant.wanted_since)
 
