@@ -31,12 +31,11 @@ example: .venv ## Apply the example assistant as it is in this checkout (NAMESPA
 	@$(STAGE) example $(if $(NAMESPACE),--namespace $(NAMESPACE))
 
 ##@ Tests
-# What needs no cluster fills the pauses of what waits for one; it tells everything at once, when it is done.
-test: web/node_modules programs browser ## Everything: gates and unit tests, beside them end to end on a real cluster
-	@told=$$(mktemp); trap 'kill $$beside 2>/dev/null; rm -f $$told' EXIT; \
-	{ nice -n 5 $(MAKE) --no-print-directory gates test-unit >$$told 2>&1; code=$$?; cat $$told; exit $$code; } & beside=$$!; \
-	$(MAKE) --no-print-directory test-cluster && $(MAKE) --no-print-directory test-e2e; whole=$$?; \
-	wait $$beside || { echo "The gates or the unit tests failed: see above." >&2; exit 1; }; exit $$whole
+test: ## Everything: gates and unit tests, then end to end on a real cluster
+	@$(MAKE) --no-print-directory gates
+	@$(MAKE) --no-print-directory test-unit
+	@$(MAKE) --no-print-directory test-cluster
+	@$(MAKE) --no-print-directory test-e2e
 
 gates: .venv web/node_modules ## `check` and `web` beside each other
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target check web

@@ -116,9 +116,7 @@ def check_go(said: str, needed: str) -> None:
     """
     found = re.search(r"\bgo(\d+\.\d+(?:\.\d+)?)", said)
     if found and _numbers(found[1]) < _numbers(needed):
-        raise ClusterError(
-            f"Go {found[1]} is too old: install Go {needed} or newer (https://go.dev/dl) and put it first on the PATH."
-        )
+        raise ClusterError(f"Go {found[1]} is too old: install Go {needed} or newer and put it first on the PATH.")
 
 
 def _numbers(version: str) -> tuple[int, ...]:
@@ -205,9 +203,7 @@ class Toolchain:
             return
         needed = required_go((source / "go.mod").read_text())
         if not shutil.which("go"):
-            raise ClusterError(
-                f"Go is missing: install Go {needed} or newer (https://go.dev/dl) and put it on the PATH."
-            )
+            raise ClusterError(f"Go is missing: install Go {needed} or newer and put it on the PATH.")
         # Asked inside the module: from 1.21 on Go may take a newer one of itself for it, downloaded if need be.
         check_go(run(["go", "version"], cwd=source, timeout=BUILD_SECONDS), needed)
         environment = ["env", "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false"]

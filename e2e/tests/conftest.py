@@ -23,9 +23,7 @@ Manifest = dict[str, Any]
 
 # The longest scenario is a first apply with a killed operator on two busy cores.
 SECONDS_PER_TEST = 420
-# Two processes share the files of tests: the longest come first, so that both are done at about the same time. What has
-# the cluster alone comes early, while the unit tests that `make test` runs beside us can take the cores that it leaves;
-# what keeps the cores busy by itself, as processes do that die and start all the time, comes when those are done.
+# Two processes share the files of tests: the longest come first, so that both are done at about the same time.
 ORDER = (
     "test_survival",
     "test_journey",

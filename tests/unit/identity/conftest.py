@@ -6,6 +6,7 @@ import aiohttp
 import pytest
 from tests.support import keycloak, postgres
 from tests.support.admin import Admin
+from tests.support.patience import STUCK_SECONDS
 from yarl import URL
 
 from studio_operator.planning.realm import Administrator, DesiredRealm
@@ -21,6 +22,12 @@ def server() -> Iterator[keycloak.Keycloak]:
         pytest.skip(problem)
     with postgres.server() as database, keycloak.server(database) as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The operator gives up after ten seconds and comes again; on a machine that is busy a realm takes longer."""
+    monkeypatch.setattr("studio_operator.clients.keycloak.REQUEST_SECONDS", STUCK_SECONDS)
 
 
 @pytest.fixture
