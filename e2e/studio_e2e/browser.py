@@ -12,6 +12,7 @@ from typing import Literal
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, expect, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from cluster.packages import ensure_packages
 from stage.kubectl import REPOSITORY
@@ -22,6 +23,7 @@ SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 # Two busy cores draw a page in a second or two; Keycloak's first page takes longer.
 PATIENCE = 30.0
+DRAWN_WITHIN = 15.0
 PICTURES = REPOSITORY / "docs" / "screenshots"
 LOOKS = REPOSITORY / "build" / "e2e"
 _WIDTH, _HEIGHT = 1440, 900
@@ -59,8 +61,18 @@ class Window:
         self.page.on("response", self._answered)
 
     def open(self, path: str) -> None:
-        """Go to a page of the Studio by its address."""
-        self.page.goto(f"{self.origin}{path}")
+        """Go to a page of the Studio by its address.
+
+        kubectl, which forwards it, now and then leaves one of a page's connections without an answer for ever. Then it
+        is loaded anew, as a person would.
+        """
+        drawn = self.page.locator("#root > *").first
+        for patience in (DRAWN_WITHIN, DRAWN_WITHIN, PATIENCE):
+            self.page.goto(f"{self.origin}{path}")
+            with contextlib.suppress(PlaywrightTimeout):
+                drawn.wait_for(state="attached", timeout=patience * 1000)
+                return
+        raise AssertionError(f"{self.page.url} stays empty")
 
     def sign_in(self, username: str, password: str) -> None:
         """From the first page through Keycloak's form and back; returns when the Studio shows its menu."""
