@@ -155,7 +155,7 @@ def repairs(kubectl: Kubectl, *, count: int = 80) -> list[float]:
         )  # fmt: skip
         for kind, name in DELETED:
             eventually(f"{kind} {name}", lambda kind=kind, name=name: space.get(kind, name), within=60)
-        damages = [_scaled, _edited, _led_astray, *(partial(_deleted, kind, name) for kind, name in DELETED)]
+        damages = [_scaled, _edited, _led_astray, *(partial(faults.delete, kind, name) for kind, name in DELETED)]
         return [_seconds_to_repair(space, damages[number % len(damages)]) for number in range(count)]
 
 
@@ -196,17 +196,6 @@ def _led_astray(space: Space) -> Callable[[], bool]:
     wanted = space.must_get("service", IDLE)["spec"]["selector"]
     space.patch("service", IDLE, {"spec": {"selector": {"somebody": "else"}}})
     return lambda: bool(space.must_get("service", IDLE)["spec"]["selector"] == wanted)
-
-
-def _deleted(kind: str, name: str, space: Space) -> Callable[[], bool]:
-    uid = space.must_get(kind, name)["metadata"]["uid"]
-    space.delete(kind, name, "--wait=false")
-
-    def repaired() -> bool:
-        found = space.get(kind, name)
-        return found is not None and found["metadata"]["uid"] != uid
-
-    return repaired
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -38,6 +38,18 @@ def cut_off(pod: Manifest) -> None:
     """Take a pod's network away: what it has open is never closed towards others. Skips where it is out of reach."""
     network = f"--net=/proc/{_within_reach(pod)[0].pid}/ns/net"
     subprocess.run(["nsenter", network, "ip", "link", "set", "eth0", "down"], check=True, timeout=10)
+
+
+def delete(kind: str, name: str, space: Space) -> Callable[[], bool]:
+    """Delete an object of ours, as somebody might; gives whether it has been made anew."""
+    uid = space.must_get(kind, name)["metadata"]["uid"]
+    space.delete(kind, name, "--wait=false")
+
+    def made_anew() -> bool:
+        live = space.get(kind, name)
+        return live is not None and live["metadata"]["uid"] != uid
+
+    return made_anew
 
 
 def kill_operator(home: Space) -> None:

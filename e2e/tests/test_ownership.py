@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from studio.contract.labels import Component
-from studio_e2e import assistants, content
+from studio_e2e import assistants, content, faults
 from studio_e2e.assistants import Assistant
 from studio_e2e.space import Space
 from studio_e2e.waiting import NotYet, TimedOut, eventually
@@ -65,18 +65,7 @@ def deployment_that_starts_nothing(space: Space) -> Callable[[], bool]:
 
 
 def deleted(kind: str, find: Callable[[Space], str]) -> Callable[[Space], Callable[[], bool]]:
-    def damage(space: Space) -> Callable[[], bool]:
-        name = find(space)
-        uid = space.must_get(kind, name)["metadata"]["uid"]
-        space.delete(kind, name, "--wait=false")
-
-        def repaired() -> bool:
-            live = space.get(kind, name)
-            return live is not None and live["metadata"]["uid"] != uid
-
-        return repaired
-
-    return damage
+    return lambda space: faults.delete(kind, find(space), space)
 
 
 def a_role_binding(space: Space) -> str:

@@ -1,7 +1,7 @@
 """Items of the queue: trainings and runs, their states, and which state may follow which. Pure."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
 from studio.contract.model_service import RunState, TrainingState
@@ -115,6 +115,16 @@ class Waiting:
     paused: bool = False
     behind_its_own: bool = False
     retry_at: datetime | None = None
+
+    @property
+    def pause(self) -> str:
+        """What holds the item itself back, whatever else is in the line, as a sentence; empty when nothing does."""
+        if self.paused:
+            return "its assistant is paused"
+        if self.retry_at is None:
+            return ""
+        again = f"it is tried again at {self.retry_at.astimezone(UTC):%H:%M:%S} UTC"
+        return f"{again}: {self.message}" if self.message else again
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ from studio.model_service.orchestrators.running.loop import Loop
 from studio.model_service.orchestrators.running.plan import SETTLING_SECONDS
 from studio.model_service.orchestrators.running.process import build, reconciling
 from studio.model_service.orchestrators.running.reconciler import Reconciler
-from studio.model_service.queue import CHANGES_CHANNEL
+from studio.model_service.queue import CHANGES_CHANNEL, Lease
 from studio.settings import EngineEventsSettings, EventBrokerSettings
 
 PATH = "/v1/assistants/concierge"
@@ -455,11 +455,7 @@ async def test_a_refused_flip_that_nobody_wants_any_more_is_no_problem(
 async def test_readiness_that_may_not_count_again_is_told(
     studio: World, kube: FakeKube, reconciler: Reconciler
 ) -> None:
-    await put(studio)
-    await add_model(studio, 1)
-    await reconciler.reconcile(UID)
-    lease = await make_ready(studio, "c0")
-    await reconciler.reconcile(UID)
+    lease = await a_run_that_serves(studio, reconciler)
     age_the_flip(kube)
     kube.fail(Forbidden(403, "Forbidden", "a policy denies it"), verb="update")
     with pytest.raises(Forbidden):
@@ -482,13 +478,19 @@ async def test_a_service_that_goes_under_the_pass_is_nobody_s_problem(
     assert served(kube) == new
 
 
-async def a_swap_that_is_due(studio: World, kube: FakeKube, reconciler: Reconciler) -> tuple[str, str]:
-    """Model 1 serves, and model 2 is ready to; the ids of both runs."""
+async def a_run_that_serves(studio: World, reconciler: Reconciler) -> Lease:
+    """Model 1 serves, since just now."""
     await put(studio)
     await add_model(studio, 1)
     await reconciler.reconcile(UID)
-    old = await make_ready(studio, "c0")
+    lease = await make_ready(studio, "c0")
     await reconciler.reconcile(UID)
+    return lease
+
+
+async def a_swap_that_is_due(studio: World, kube: FakeKube, reconciler: Reconciler) -> tuple[str, str]:
+    """Model 1 serves, and model 2 is ready to; the ids of both runs."""
+    old = await a_run_that_serves(studio, reconciler)
     age_the_flip(kube)
     await reconciler.reconcile(UID)
     await add_model(studio, 2, "b")

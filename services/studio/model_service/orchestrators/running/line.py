@@ -5,7 +5,6 @@ There is no estimate of its start: a slot becomes free when somebody's run ends,
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC
 
 import asyncpg
 
@@ -64,11 +63,8 @@ async def _read(conn: asyncpg.Connection) -> Line:
 
 def _waits_for(item: Waiting, line: Line) -> str:
     """What keeps a queued run from starting, as a sentence that stays the same while it waits for the same."""
-    if item.paused:
-        return "its assistant is paused"
-    if item.retry_at is not None:
-        again = f"it is tried again at {item.retry_at.astimezone(UTC):%H:%M:%S} UTC"
-        return f"{again}: {item.message}" if item.message else again
+    if item.pause:
+        return item.pause
     ahead, free = item.position - 1, line.slots - line.held
     if not line.slots:
         return "no running consumer is there"

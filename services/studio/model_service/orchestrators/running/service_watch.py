@@ -1,40 +1,18 @@
 """The Services of assistants, watched: one that is edited or deleted is mended at once, not in the next slow pass."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from typing import Protocol
+from collections.abc import Callable
 
 from studio.contract import labels
-from studio.kube import Gone, KubeError, Manifest
-from studio.kube.kinds import SERVICE, Kind
+from studio.kube import Gone, Kube, KubeError, Manifest
+from studio.kube.kinds import SERVICE
 from studio.model_service.orchestrators.running.loop import pause_after
-
-
-class Watched(Protocol):
-    """What is used of the API server."""
-
-    async def list_with_version(
-        self, kind: Kind, namespace: str | None = None, *, labels: str = "", fields: str = ""
-    ) -> tuple[list[Manifest], str]:
-        """All of a kind, and the version to watch from."""
-
-    def watch(
-        self,
-        kind: Kind,
-        namespace: str | None = None,
-        *,
-        labels: str = "",
-        fields: str = "",
-        resource_version: str | None = None,
-        timeout_seconds: float = 300,
-    ) -> AsyncIterator[tuple[str, Manifest]]:
-        """Changes since a version; Gone when that is too old."""
 
 
 class ServiceWatch:
     """Tells the uid of an assistant whenever its Service has changed, was deleted, or may have been meanwhile."""
 
-    def __init__(self, kube: Watched, *, namespace: str, studio: str, changed: Callable[[str], None]) -> None:
+    def __init__(self, kube: Kube, *, namespace: str, studio: str, changed: Callable[[str], None]) -> None:
         self._kube = kube
         self._namespace = namespace
         self._selector = f"{labels.MANAGED_BY}={labels.MANAGED_BY_MODEL_SERVICE},{labels.PART_OF}={studio}"

@@ -8,7 +8,7 @@ import heapq
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
 from studio.model_service.items import Waiting
 
@@ -69,13 +69,10 @@ def outlooks(line: Line) -> dict[str, Outlook]:
 
 def waits_for(item: Waiting, line: Line) -> str:
     """What keeps a queued training from starting, as a sentence that stays the same while it waits for the same."""
-    if item.paused:
-        return "its assistant is paused"
-    if item.behind_its_own:
+    if item.behind_its_own and not item.paused:
         return "its own earlier training is still running"
-    if item.retry_at is not None:
-        again = f"it is tried again at {item.retry_at.astimezone(UTC):%H:%M:%S} UTC"
-        return f"{again}: {item.message}" if item.message else again
+    if item.pause:
+        return item.pause
     ahead = item.position - 1
     place = "it is next" if not ahead else "1 training is ahead" if ahead == 1 else f"{ahead} trainings are ahead"
     return f"{place}; {_of_consumers(line.consumers, busy=len(line.running))}"
