@@ -43,7 +43,8 @@ gates: .venv web/node_modules ## `check` and `web` beside each other
 check: .venv ## Formatter, linter, types, import rules, generated files
 	@.venv/bin/ruff format --check --quiet .
 	@.venv/bin/ruff check --quiet .
-	@.venv/bin/mypy --cache-dir $(CACHE)/mypy operator/studio_operator services/studio e2e/cluster e2e/stage images/builder
+	@.venv/bin/mypy --cache-dir $(CACHE)/mypy operator/studio_operator services/studio images/builder e2e bench
+	@.venv/bin/mypy --cache-dir $(CACHE)/mypy tests
 	@.venv/bin/lint-imports
 	@$(PYTHON) -m studio_operator.api.crdgen --check
 	@$(PYTHON) -m stage.chart --check

@@ -13,7 +13,7 @@ settings.load_profile("studio")
 IDENTITY = "tests/unit/identity/"
 
 
-class ByFile(LoadFileScheduling):
+class ByFile(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
     """Tests of one file stay in one process, for they share what they set up; so do all of the identity tests."""
 
     def _split_scope(self, nodeid: str) -> str:

@@ -41,8 +41,8 @@ def memory(space: Space, pod: Manifest) -> Memory:
         resident, proportional = sum(process.rss for process in found), sum(process.pss for process in found)
         return Memory(resident / processes.MEBIBYTE, proportional / processes.MEBIBYTE)
     status = space.execute(pod["metadata"]["name"], "cat", "/proc/1/status")
-    resident = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
-    mebibytes = int(resident.split()[1]) / 1024
+    line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+    mebibytes = int(line.split()[1]) / 1024
     return Memory(mebibytes, mebibytes)
 
 

@@ -60,7 +60,7 @@ class Claims:
 
     def note(self, event: str, job: Manifest) -> str | None:
         """Take in one event of the watch; gives the training that has its first Job now."""
-        uid, item = job["metadata"]["uid"], job["metadata"]["labels"][labels.TRAINING]
+        uid, item = str(job["metadata"]["uid"]), str(job["metadata"]["labels"][labels.TRAINING])
         if event == "DELETED":
             self.present.discard(uid)
             return None

@@ -9,6 +9,7 @@ import random
 import sys
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from measuring import model_stage
@@ -56,12 +57,12 @@ async def _answered(kubectl: Kubectl, space: Space, count: int) -> Answered:
         for _ in range(count):
             began, seen = time.time(), len(jobs.events)
             item = (await api.request("porter"))["id"]
-            found.to_job.append(await jobs.first(lambda job, item=item: _is_of(job, item), since=seen) - began)
-            await status.first(lambda porter, item=item: _reached(porter, item, "Running"))
+            found.to_job.append(await jobs.first(partial(_is_of, item=item), since=seen) - began)
+            await status.first(partial(_reached, item=item, state="Running"))
             await api.cancel(item)
             view = await api.ended(item)
             for state, moment in zip(ORDER, ("requested_at", "started_at", "finished_at"), strict=True):
-                shown = await status.first(lambda porter, item=item, state=state: _reached(porter, item, state))
+                shown = await status.first(partial(_reached, item=item, state=state))
                 found.to_status.append(shown - _seconds(view[moment]))
             await asyncio.sleep(PAUSE_SECONDS)
     return found
@@ -175,7 +176,7 @@ def _runs(pod: Manifest, statuses: str, container: str) -> bool:
 def _reached(assistant: Manifest, item: str, state: str) -> bool:
     """Whether the status shows this state of the training, or a later one."""
     shown = assistant.get("status", {}).get("training") or {}
-    return shown.get("id") == item and ORDER.index(shown["state"]) >= ORDER.index(state)
+    return bool(shown.get("id") == item and ORDER.index(shown["state"]) >= ORDER.index(state))
 
 
 def _seconds(timestamp: str) -> float:

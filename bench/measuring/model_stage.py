@@ -61,15 +61,15 @@ class Trainings:
 
     async def request(self, assistant: str) -> View:
         """Ask for a training by hand. Raises Refused."""
-        return await self._call("POST", "/v1/trainings", {"assistant": assistant})
+        return await self._view("POST", "/v1/trainings", {"assistant": assistant})
 
     async def cancel(self, item: str) -> View:
         """End one. Raises Refused."""
-        return await self._call("POST", f"/v1/trainings/{item}/cancel")
+        return await self._view("POST", f"/v1/trainings/{item}/cancel")
 
     async def get(self, item: str) -> View:
         """One as it is now. Raises Refused."""
-        return await self._call("GET", f"/v1/trainings/{item}")
+        return await self._view("GET", f"/v1/trainings/{item}")
 
     async def all(self) -> list[View]:
         """The newest thousand. Raises Refused."""
@@ -84,6 +84,10 @@ class Trainings:
                 if view["finished_at"]:
                     return view
                 await asyncio.sleep(0.1)
+
+    async def _view(self, method: str, path: str, body: Manifest | None = None) -> View:
+        view: View = await self._call(method, path, body)
+        return view
 
     async def _call(self, method: str, path: str, body: Manifest | None = None) -> Any:
         async with self.session.request(method, path, json=body) as answer:

@@ -70,7 +70,8 @@ class Talk:
     @property
     def failures(self) -> list[str]:
         """Messages that failed, and those whose answer is that of no model: the connection, and what came instead."""
-        wrong = [record for _, record in self.told if record.get("heard") not in ([text] for text in self.texts)]
+        right = [[text] for text in self.texts]
+        wrong = [record for _, record in self.told if record.get("heard") not in right]
         return [f"{record['how']}: {record.get('failed') or record.get('heard')}" for record in wrong]
 
     @property

@@ -117,6 +117,10 @@ class Rest:
     all_writes: float | None
 
 
+# What somebody does to a child; it gives whether that has been repaired.
+Damage = Callable[[Space], Callable[[], bool]]
+
+
 def at_rest(kubectl: Kubectl, *, count: int = 10, seconds: float = 60) -> Rest:
     """Assistants that run and answer, left alone for a minute."""
     with namespace(kubectl, "rest") as space:
@@ -154,8 +158,9 @@ def repairs(kubectl: Kubectl, *, count: int = 80) -> list[float]:
             actions={"image": "registry.invalid/nobody/actions:0"},
         )  # fmt: skip
         for kind, name in DELETED:
-            eventually(f"{kind} {name}", lambda kind=kind, name=name: space.get(kind, name), within=60)
-        damages = [_scaled, _edited, _led_astray, *(partial(faults.delete, kind, name) for kind, name in DELETED)]
+            eventually(f"{kind} {name}", partial(space.get, kind, name), within=60)
+        deletions = (partial(faults.delete, kind, name) for kind, name in DELETED)
+        damages: list[Damage] = [_scaled, _edited, _led_astray, *deletions]
         return [_seconds_to_repair(space, damages[number % len(damages)]) for number in range(count)]
 
 
@@ -169,7 +174,6 @@ DELETED = (
     ("service", IDLE),
     ("deployment", names.child_of_assistant(IDLE, Component.ACTIONS)),
 )
-Damage = Callable[[Space], Callable[[], bool]]
 
 
 def _seconds_to_repair(space: Space, damage: Damage) -> float:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from studio_e2e import chat, content, model_service
+from studio_e2e import chat, content, model_service, survival
 from studio_e2e.api import Api, external_client, signed_in
 from studio_e2e.assistants import Assistant
 from studio_e2e.space import Space
@@ -48,6 +48,30 @@ def test_back_to_an_earlier_model_and_stopped_and_started(assistant: Assistant, 
     do(api, "POST", f"/assistants/{assistant.name}/run/start")
     eventually("it serves", assistant.serving, within=90)
     chat.wait_says(assistant.space, assistant.name, "guest", "good day", "The first.")
+
+
+def test_old_models_go_but_for_those_that_are_tagged(assistant: Assistant, api: Api) -> None:
+    """One model is to be kept, and what is tagged; content that made such a model is not trained again."""
+    assistant.apply_with_content(
+        content.porter(greeting="The first."), running=NEVER, training={"history": {"models": 1}}
+    )
+    status = assistant.wait_ready()["status"]
+    do(api, "PUT", f"/assistants/{assistant.name}/models/1/tags/golden")
+    for greeting in ("The second.", "The third."):
+        assistant.set_content(content.porter(greeting=greeting))
+        status = assistant.wait_ready(other_than=status["fingerprint"])["status"]
+    assert versions(assistant) == {"1", "3"}
+
+    assistant.set_content(content.porter(greeting="The first."))
+    status = assistant.wait_ready(other_than=status["fingerprint"])["status"]
+    assert (status["model"]["version"], assistant.conditions["Trained"]["reason"]) == ("1", "CacheHit")
+    assert len(model_service.trainings(assistant.space, assistant.name)) == 3, "nothing was trained for it"
+    survival.check_store(assistant.space)
+
+
+def versions(assistant: Assistant) -> set[str]:
+    """The models that are kept."""
+    return {model["version"] for model in model_service.models(assistant.space, assistant.name)}
 
 
 def test_a_training_in_the_line_is_moved_cancelled_and_repeated(
@@ -97,7 +121,7 @@ def wait_runs(assistant: Assistant, version: str) -> None:
     def runs() -> bool:
         if (running := assistant.status["model"]["version"]) != version:
             raise NotYet(f"version {running} answers")
-        return assistant.conditions["Ready"]["status"] == "True"
+        return bool(assistant.conditions["Ready"]["status"] == "True")
 
     eventually(f"version {version} answers", runs, within=90)
 

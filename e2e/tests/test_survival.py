@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from studio.contract.labels import Component
-from studio_e2e import assistants, chat, content, faults, model_service, survival
+from studio_e2e import assistants, chat, content, faults, leases, model_service, survival
 from studio_e2e.assistants import Assistant, Porter
 from studio_e2e.database import Database
 from studio_e2e.waiting import NotYet, eventually
@@ -90,15 +90,14 @@ def test_two_consumers_believe_that_they_hold_the_same_run(porter: Porter, rows:
     (engine,), run = porter.serving(), porter.status["run"]["id"]
     with chat.ringing(porter.space, porter.name, "good day") as doorbell:
         doorbell.wait_for([porter.greeting])
-        first = holder_of(rows, run)
+        first = leases.holder_of(rows, run)
         with faults.held(porter.space.must_get("pod", first)):
-            second = wait_holder(rows, run, other_than=first)
+            second = leases.wait_holder(rows, run, other_than=first)
         # It goes on where it stood still, and for some moments both are sure of it.
-        log = ("logs", first, "--since=2m")
-        eventually("it hears of it", lambda: "lease lost, item abandoned" in porter.space.run(*log), within=30)
+        leases.wait_abandoned(porter.space, first)
         doorbell.wait_for([porter.greeting])
     assert doorbell.failed == []
-    assert holder_of(rows, run) == second
+    assert leases.holder_of(rows, run) == second
     assert [pod["metadata"]["uid"] for pod in porter.serving()] == [engine["metadata"]["uid"]]
     survival.check_whole_and_single(porter, porter.wait_ready()["status"])
 
@@ -119,24 +118,6 @@ def test_the_clock_of_the_database_jumps(porter: Porter, rows: Database) -> None
     survival.check_as_if_undisturbed(porter, rows, since=newest)
     survival.check_store(porter.space)
     chat.wait_says(porter.space, porter.name, "punctual", "good day", greeting)
-
-
-def holder_of(rows: Database, item: str) -> str:
-    """The consumer that holds a training or a run."""
-    (row,) = rows.fetch("select holder from items where id = $1", item)
-    return str(row["holder"])
-
-
-def wait_holder(rows: Database, item: str, *, other_than: str) -> str:
-    """The next consumer of an item whose holder is silent: consumers look again once its lease is over."""
-
-    def another() -> str:
-        rows.wake_consumers()
-        if (holder := holder_of(rows, item)) == other_than:
-            raise NotYet(f"{holder} holds it")
-        return holder
-
-    return eventually(f"another one holds {item}", another, within=40, every=1)
 
 
 def evict(porter: Assistant, engine: Manifest) -> None:

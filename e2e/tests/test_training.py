@@ -1,12 +1,16 @@
-"""What can happen to a training: edited or deleted under way, no image, no room, no Secret."""
+"""What can happen to a training: edited, deleted or hanging under way, held twice, no image, no room, no Secret."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from studio_e2e import assistants, content, manifests, model_service, survival
+from studio.contract import labels
+from studio.contract.labels import Component
+from studio_e2e import assistants, content, faults, leases, manifests, model_service, survival
 from studio_e2e.assistants import Assistant
+from studio_e2e.database import Database
 from studio_e2e.space import Space
 from studio_e2e.waiting import eventually
 
@@ -45,10 +49,10 @@ def second(studio: Space) -> Iterator[Assistant]:
 
 @pytest.fixture
 def two_consumers(studio: Space) -> Iterator[None]:
-    set_training_consumers(studio, 2)
+    assistants.set_training_consumers(studio, 2)
     assistants.wait_studio_ready(studio)
     yield
-    set_training_consumers(studio, 1)
+    assistants.set_training_consumers(studio, 1)
 
 
 def test_fewer_consumers_than_trainings_lose_none(assistant: Assistant, second: Assistant, two_consumers: None) -> None:
@@ -57,14 +61,67 @@ def test_fewer_consumers_than_trainings_lose_none(assistant: Assistant, second: 
     for each in both:
         each.apply({"files": content.porter(greeting=f"This is {each.name}.")}, running=NEVER)
     jobs = [each.wait_training_job() for each in both]
-    set_training_consumers(assistant.space, 1)
+    assistants.set_training_consumers(assistant.space, 1)
     for each, job in zip(both, jobs, strict=True):
         each.wait_ready()
         survival.check_trained_once(each, job)
 
 
-def set_training_consumers(space: Space, count: int) -> None:
-    space.patch("studio", "studio", {"spec": {"training": {"consumers": count}}})
+@contextmanager
+def engine_held(assistant: Assistant) -> Iterator[Manifest]:
+    """The engine of its training stands still for as long as the block runs; gives the Job."""
+    assistant.wait_for("Trained", "False", reason="Training")
+    job = assistant.wait_training_job()
+    (pod,) = assistant.space.list("pods", selector=f"job-name={job['metadata']['name']}")
+    with faults.held(pod):
+        yield job
+
+
+def test_two_consumers_believe_that_they_hold_the_same_training(
+    assistant: Assistant, rows: Database, two_consumers: None
+) -> None:
+    """The first goes on where it stood still, in the midst of the training that is another's now."""
+    assistant.apply({"files": content.porter()}, running=NEVER)
+    with engine_held(assistant) as job:
+        training = job["metadata"]["labels"][labels.TRAINING]
+        first = leases.holder_of(rows, training)
+        with faults.held(assistant.space.must_get("pod", first)):
+            leases.wait_holder(rows, training, other_than=first)
+        leases.wait_abandoned(assistant.space, first)
+    assistant.wait_ready()
+    survival.check_trained_once(assistant, job)
+    (model,) = model_service.models(assistant.space, assistant.name)
+    (view,) = model_service.trainings(assistant.space, assistant.name)
+    assert (view["id"], view["state"], view["attempt"]) == (training, "Succeeded", 1)
+    assert model["version"] == assistant.status["model"]["version"]
+    survival.check_store(assistant.space)
+
+
+def test_an_engine_that_hangs_is_ended_and_the_next_attempt_trains(assistant: Assistant) -> None:
+    # More than an engine takes to be imported beside another: it writes nothing meanwhile.
+    assistant.apply({"files": content.porter()}, running=NEVER, training={"stallSeconds": 25})
+    with engine_held(assistant) as job:
+        said = assistant.wait_for("Trained", "False", reason="Stalled", saying="attempt 2 follows")
+        assert "written nothing for 25 s" in said["message"]
+    assistant.wait_ready()
+    (view,) = model_service.trainings(assistant.space, assistant.name)
+    assert (view["state"], view["attempt"]) == ("Succeeded", 2)
+    eventually("the Job of the engine that hung is gone", lambda: not _exists(assistant, job), within=60)
+
+
+def test_a_training_that_takes_too_long_is_ended(assistant: Assistant) -> None:
+    assistant.apply({"files": content.porter()}, running=NEVER, training={"deadlineSeconds": 60})
+    with engine_held(assistant):
+        said = assistant.wait_for("Trained", "False", reason="DeadlineExceeded", within=90)
+        assert "spec.training.deadlineSeconds" in said["message"]
+    (view,) = model_service.trainings(assistant.space, assistant.name)
+    assert (view["state"], view["attempt"]) == ("Failed", 1)
+    assert model_service.models(assistant.space, assistant.name) == []
+
+    def nothing_trains() -> bool:
+        return all(assistants.has_ended(job) for job in assistant.jobs(Component.TRAINING))
+
+    eventually("nothing trains any more", nothing_trains, within=60)
 
 
 @pytest.fixture

@@ -1,11 +1,11 @@
 """Engines that are started before their model is there: they take it, they end without it, and nobody misses them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from studio.contract import labels
 from studio_e2e import assistants, chat, content, model_service, watching
-from studio_e2e.assistants import Assistant
+from studio_e2e.assistants import Assistant, Porter
 from studio_e2e.waiting import NotYet, eventually
 
 Manifest = dict[str, Any]
@@ -60,8 +60,7 @@ def test_a_warm_engine_that_is_not_wanted_any_more_ends(porter: Assistant) -> No
         return True
 
     eventually("nothing runs", gone, within=120)
-    run = engine["metadata"]["labels"][labels.RUN]
-    (view,) = [view for view in model_service.runs(porter.space, porter.name) if view["id"] == run]
+    view = run_of(porter, engine)
     # The tests of the other process may have taken the room that it needs: then it has ended before.
     assert (view["state"], view["reason"]) in {
         ("Stopped", "GivenUp"),
@@ -71,12 +70,37 @@ def test_a_warm_engine_that_is_not_wanted_any_more_ends(porter: Assistant) -> No
     porter.space.patch("assistant", porter.name, {"spec": {"running": {"mode": None}}})
 
 
+def test_a_warm_engine_whose_training_fails_ends(porter: Porter) -> None:
+    before, files = porter.status["run"]["id"], porter.files
+    engine = change(porter, content.with_component(files, "SpacyNLP"))
+    porter.wait_for("Trained", "False", reason="InvalidContent", within=120)
+    eventually("only the run that serves is left", lambda: len(porter.runs()) == 1, within=60)
+    ended = run_of(porter, engine)
+    assert (ended["state"], ended["reason"]) in {("Stopped", "GivenUp"), ("Failed", "Unschedulable")}
+    assert (porter.status["run"]["id"], porter.conditions["Available"]["status"]) == (before, "True")
+    assert chat.say(porter.space, porter.name, "unmoved", ["good day"]) == [[porter.greeting]]
+    porter.set_content(files)
+    porter.wait_for("Ready")
+
+
 def renew(porter: Assistant, greeting: str) -> Manifest:
+    """Train the words of another greeting; gives the Job of the engine that is started for its model."""
+    return change(porter, content.porter(greeting=greeting))
+
+
+def change(porter: Assistant, files: Mapping[str, str]) -> Manifest:
     """Train new content; gives the Job of the engine that is started for its model, in the slot that is free."""
     eventually("only one run is left", lambda: len(porter.runs()) == 1, within=90)
     known = {job["metadata"]["name"] for job in porter.runs()}
-    porter.set_content(content.porter(greeting=greeting))
+    porter.set_content(files)
     return wait_warm_job(porter, besides=known)
+
+
+def run_of(porter: Assistant, engine: Manifest) -> dict[str, Any]:
+    """What the orchestrator tells of the run of a Job."""
+    run = engine["metadata"]["labels"][labels.RUN]
+    (view,) = [view for view in model_service.runs(porter.space, porter.name) if view["id"] == run]
+    return view
 
 
 def wait_warm_job(assistant: Assistant, *, besides: Collection[str] = ()) -> Manifest:

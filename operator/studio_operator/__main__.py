@@ -1,6 +1,7 @@
 """`python -m studio_operator`: configuration, logging, leadership, then kopf and the work queue until told to stop."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -35,6 +36,7 @@ log = structlog.get_logger(__name__)
 
 LEASE_NAME = "studio-operator"
 API_SILENCE_SECONDS = 60.0
+FAREWELL_SECONDS = 5.0
 
 
 def main() -> None:
@@ -93,7 +95,7 @@ async def run(config: Config) -> int:
     try:
         if not await _unless(stop, election.acquire()):
             return 0
-        return await _lead(config, core, election, stop)
+        return await _lead(config, core, election, stop, reconciler)
     finally:
         await election.release()
         await server.cleanup()
@@ -101,7 +103,9 @@ async def run(config: Config) -> int:
         await kube.close()
 
 
-async def _lead(config: Config, core: Core, election: LeaderElection, stop: asyncio.Event) -> int:
+async def _lead(
+    config: Config, core: Core, election: LeaderElection, stop: asyncio.Event, reconciler: Reconciler
+) -> int:
     """Work until stopped (0), or until the lease or a vital task is lost (1): Kubernetes starts us anew."""
     core.liveness.lead()
     kopf_stop = asyncio.Event()
@@ -117,6 +121,10 @@ async def _lead(config: Config, core: Core, election: LeaderElection, stop: asyn
     kopf_stop.set()
     for task in (vital[1], stopping):
         task.cancel()
+    if done == {stopping}:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                await reconciler.farewell(config.own_namespaces)
     await asyncio.wait(vital[1:], timeout=10)
     for task in vital:
         task.cancel()

@@ -59,6 +59,11 @@ class Config:
         )
 
     @property
+    def own_namespaces(self) -> tuple[str, ...]:
+        """Those that are named to the operator: it serves them and no others, or it lives there."""
+        return tuple(dict.fromkeys((*self.watch_namespaces, self.operator_namespace)))
+
+    @property
     def subject(self) -> str:
         """Who the operator is to the orchestrators: the `sub` of its projected token."""
         return f"system:serviceaccount:{self.operator_namespace}:{SERVICE_ACCOUNT}"

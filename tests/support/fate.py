@@ -160,7 +160,7 @@ async def connections(settings: DatabaseSettings) -> AsyncIterator[asyncpg.Pool]
         yield opened
 
 
-class _Connection(asyncpg.Connection):
+class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
     """Counts what is written when it is: a transaction by its COMMIT, else each statement."""
 
     __slots__ = ("dirty", "fate")
@@ -173,7 +173,7 @@ class _Connection(asyncpg.Connection):
     async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:  # noqa: ASYNC109
         run = super().execute
         if args:
-            return await run(query, *args, timeout=timeout)  # goes through _execute
+            return str(await run(query, *args, timeout=timeout))  # goes through _execute
         return str(await self._told(query, (), lambda: run(query, timeout=timeout)))
 
     async def _execute(self, query: str, args: tuple[Any, ...], *more: Any, **named: Any) -> Any:

@@ -23,7 +23,13 @@ from studio_operator.ports import Clock, Cluster, ModelService, ModelServiceErro
 from studio_operator.reconcile import desired, observed, secrets
 from studio_operator.reconcile.apply import Conflict, Vanishing, apply_all, prune
 from studio_operator.reconcile.content import ContentReader, Publication, Reading
-from studio_operator.reconcile.finalize import ensure_finalizer, finalize, never_served, remove_model_service_objects
+from studio_operator.reconcile.finalize import (
+    ensure_finalizer,
+    finalize,
+    let_go,
+    never_served,
+    remove_model_service_objects,
+)
 from studio_operator.reconcile.pacing import Pacing
 from studio_operator.reconcile.report import report
 from studio_operator.reconcile.settings import Settings
@@ -62,6 +68,8 @@ class AssistantPass:
         if not await ensure_finalizer(self._cluster, resource):
             return SOON
         facts, again = await self._pursue(resource)
+        if facts.running is None and await let_go(self._cluster, namespace, name):
+            return None
         held_back = await self._report(resource, facts)
         return min((seconds for seconds in (again, held_back) if seconds is not None), default=None)
 

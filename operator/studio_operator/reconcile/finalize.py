@@ -1,4 +1,4 @@
-"""The end of an Assistant: the orchestrators stop and clean, then the finalizer goes."""
+"""The end of an Assistant: the orchestrators stop and clean, then the finalizer goes; with its namespace, at once."""
 
 import structlog
 
@@ -15,18 +15,25 @@ FINALIZER = f"{labels.GROUP}/finalizer"
 # The way out when the orchestrators will never answer again: deletion then no longer waits for them.
 FORCE_DELETE = f"{labels.GROUP}/force-delete"
 LOOK_AGAIN = 1.0
+# Of a write that somebody else's came in between.
+ATTEMPTS = 3
 # A consumer ends a Job within its grace period. One that takes longer than this is not there: its Jobs go without it.
 PATIENCE_SECONDS = 60.0
 ORCHESTRATORS = (Component.TRAINING_ORCHESTRATOR, Component.RUNNING_ORCHESTRATOR)
 
 
 async def ensure_finalizer(cluster: Cluster, assistant: Manifest) -> bool:
-    """Put our finalizer on, as a compare-and-swap so that nobody else's is lost; False when somebody was faster.
+    """Put our finalizer on, as a compare-and-swap so that nobody else's is lost.
 
-    Nothing may be asked of the orchestrators before it is on: they would never hear of the end.
+    Nothing may be asked of the orchestrators before it is on: they would never hear of the end. False when somebody
+    was faster, and where the namespace is going: nobody is asked for anything there.
     """
     finalizers = assistant["metadata"].get("finalizers", [])
-    return FINALIZER in finalizers or await _set_finalizers(cluster, assistant, [*finalizers, FINALIZER])
+    if FINALIZER in finalizers:
+        return True
+    if await _is_going(cluster, assistant["metadata"]["namespace"]):
+        return False
+    return await _set_finalizers(cluster, assistant, [*finalizers, FINALIZER])
 
 
 async def finalize(cluster: Cluster, model_service: ModelService, assistant: Manifest) -> float | None:
@@ -51,8 +58,38 @@ async def finalize(cluster: Cluster, model_service: ModelService, assistant: Man
         if waiting:
             log.info("finalize", namespace=namespace, name=name, waits_for=[answer.message for answer in waiting])
             return LOOK_AGAIN
-    done = await _set_finalizers(cluster, assistant, [f for f in metadata["finalizers"] if f != FINALIZER])
-    return None if done else LOOK_AGAIN
+    return None if await _take_finalizer_off(cluster, assistant) else LOOK_AGAIN
+
+
+async def let_go(cluster: Cluster, namespace: str, name: str | None = None) -> bool:
+    """Take the finalizers off an Assistant, or all, of a namespace that is going; whether it is.
+
+    Pods go before everything else there (OrderedNamespaceDeletion, Kubernetes 1.33), and the rights of an operator of
+    that namespace with the rest: once it is asked for the end of an Assistant, it may not be able to let it end.
+    """
+    if not await _is_going(cluster, namespace):
+        return False
+    for cached in cluster.select(ASSISTANT, namespace):
+        found = cached["metadata"]["name"]
+        if name in (None, found) and not await _let_one_go(cluster, namespace, found):
+            log.warning("finalizer not taken off", namespace=namespace, name=found)
+    return True
+
+
+async def _let_one_go(cluster: Cluster, namespace: str, name: str) -> bool:
+    for _ in range(ATTEMPTS):
+        live = await cluster.get(ASSISTANT, namespace, name)
+        if live is None or FINALIZER not in live["metadata"].get("finalizers", []):
+            return True
+        if await _take_finalizer_off(cluster, live):
+            log.info("let go with its namespace", namespace=namespace, name=name)
+            return True
+    return False
+
+
+async def _take_finalizer_off(cluster: Cluster, assistant: Manifest) -> bool:
+    others = [finalizer for finalizer in assistant["metadata"]["finalizers"] if finalizer != FINALIZER]
+    return await _set_finalizers(cluster, assistant, others)
 
 
 async def remove_model_service_objects(cluster: Cluster, assistant: Manifest) -> None:
@@ -72,12 +109,16 @@ async def _nobody_to_ask(cluster: Cluster, assistant: Manifest) -> bool:
     studio = await cluster.get(STUDIO, metadata["namespace"], studio_of(assistant))
     if studio is None or "deletionTimestamp" in studio["metadata"] or never_served(cluster, studio):
         return True
+    return await _is_going(cluster, metadata["namespace"])
+
+
+async def _is_going(cluster: Cluster, namespace: str) -> bool:
     try:
-        namespace = await cluster.get(NAMESPACE, "", metadata["namespace"])
+        live = await cluster.get(NAMESPACE, "", namespace)
     except Forbidden:
-        # An operator of one namespace may not look at the namespace itself.
+        # A binding of less than the whole role, or one that has gone already.
         return False
-    return namespace is None or "deletionTimestamp" in namespace["metadata"]
+    return live is None or "deletionTimestamp" in live["metadata"]
 
 
 def never_served(cluster: Cluster, studio: Manifest) -> bool:

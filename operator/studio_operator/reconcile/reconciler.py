@@ -1,14 +1,22 @@
 """What the work queue calls: from a key to the pass of its kind."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+import structlog
+
+from studio.kube import KubeError
 from studio_operator.ports import Clock, Cluster, Contents, Identity, ModelService, Recorder
 from studio_operator.reconcile.assistant import AssistantPass
 from studio_operator.reconcile.content import ContentReader
+from studio_operator.reconcile.finalize import let_go
 from studio_operator.reconcile.pacing import Pacing
 from studio_operator.reconcile.settings import Settings
 from studio_operator.reconcile.studio import StudioPass
+from studio_operator.runtime.gate import NotLeader
 from studio_operator.runtime.keys import Key
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,7 @@ class Reconciler:
         clock: Clock,
         settings: Settings,
     ) -> None:
+        self._cluster = cluster
         content = ContentReader(cluster, services.contents)
         self._studio = StudioPass(
             cluster, recorder, clock, settings, models=services.models, identity=services.identity
@@ -45,3 +54,14 @@ class Reconciler:
         if key.kind == "Studio":
             return await self._studio.run(key.namespace, key.name)
         return await self._assistant.run(key.namespace, key.name)
+
+    async def farewell(self, namespaces: Iterable[str]) -> None:
+        """Before this process ends: it may be told to because one of these namespaces goes, and it with that.
+
+        Then nobody would be left who could take the finalizers off. Raises nothing: it has to end in any case.
+        """
+        for namespace in namespaces:
+            try:
+                await let_go(self._cluster, namespace)
+            except (KubeError, NotLeader) as error:
+                log.warning("no farewell", namespace=namespace, error=str(error))

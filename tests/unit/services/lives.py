@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import asyncpg
 from tests.fakes.kube import FakeKube
 from tests.fakes.storage import FakeStore
 from tests.support import truth
-from tests.support.fate import Died, Fate, at, first_time
+from tests.support.fate import Call, Died, Fate, at, first_time
 from tests.support.patience import STUCK_SECONDS
 
 from studio.kube import Conflict, KubeError, TooManyRequests, Unavailable
@@ -121,5 +122,9 @@ async def trouble_everywhere(play: Play) -> None:
         for error in TROUBLE[place]:
             # Whether a call that was not answered has been carried out, nobody knows.
             for after in (False, True) if error is TROUBLE[place][-1] else (False,):
-                fate = Fate(lambda call, place=place: call.place == place, first_time, error, after)
+                fate = Fate(partial(_goes_to, place), first_time, error, after)
                 assert await play(fate) == expected, f"{place}, {'carried out' if after else 'refused'}: {error()!r}"
+
+
+def _goes_to(place: str, call: Call) -> bool:
+    return call.place == place

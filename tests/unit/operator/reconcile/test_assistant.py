@@ -10,7 +10,7 @@ from tests.unit.operator.reconcile.world import FILES, TEAM, World
 from studio.contract import labels
 from studio.contract.labels import Component
 from studio.contract.model_service import RunState, TrainingState
-from studio.kube import ASSISTANT, CONFIGMAP, DEPLOYMENT, JOB, SERVICE, STUDIO, Forbidden, KubeError, Manifest
+from studio.kube import ASSISTANT, CONFIGMAP, DEPLOYMENT, JOB, SERVICE, STUDIO, Conflict, Forbidden, KubeError, Manifest
 from studio_operator.ports import Refused, Unreachable
 from studio_operator.reconcile.assistant import WHILE_CHANGING
 from studio_operator.reconcile.finalize import FINALIZER
@@ -366,7 +366,9 @@ class TestModelService:
         world.model_service.training_error = Unreachable("training orchestrator: connection refused")
         world.put_assistant(running={"mode": "Never"})
         assert await world.look_at(ASSISTANT, "concierge") is not None
-        assert world.model_service.of("concierge").running.mode == "Never"
+        running = world.model_service.of("concierge").running
+        assert running is not None
+        assert running.mode == "Never"
         assert world.conditions(ASSISTANT, "concierge")["Degraded"] == ("True", "ModelServiceUnreachable")
 
     async def test_new_content_is_not_ready_before_somebody_heard_of_it(self, world: World) -> None:
@@ -426,7 +428,8 @@ async def test_a_place_in_the_queue_is_told_every_ten_seconds_and_a_state_at_onc
     known = world.model_service.of("concierge")
 
     def place() -> int | None:
-        return world.status(ASSISTANT, "concierge")["training"].get("position")
+        position: int | None = world.status(ASSISTANT, "concierge")["training"].get("position")
+        return position
 
     def move(**changes: Any) -> None:
         known.trainings[-1] = known.trainings[-1].model_copy(update=changes)
@@ -587,8 +590,7 @@ class TestDeletion:
                 {**studio, "metadata": {**studio["metadata"], "deletionTimestamp": "x", "finalizers": ["y"]}}
             )
         elif how == "namespace going":
-            namespace = {"name": TEAM, "deletionTimestamp": "x", "finalizers": ["kubernetes"]}
-            world.kube.put({"apiVersion": "v1", "kind": "Namespace", "metadata": namespace})
+            let_namespace_go(world)
         elif how == "forced":
             note = {f"{labels.GROUP}/force-delete": "true"}
             world.kube.put({**assistant, "metadata": {**assistant["metadata"], "annotations": note}})
@@ -626,6 +628,67 @@ class TestDeletion:
         await world.settle()
         assert world.get(ASSISTANT, "concierge")["metadata"]["uid"] != first
         assert world.conditions(ASSISTANT, "concierge")["Trained"] == ("False", "Queued")
+
+
+class TestNamespaceGoing:
+    """Its pods go first, and the rights of who serves only this namespace with the rest: the finalizer must be off."""
+
+    async def test_as_soon_as_its_studio_is_lost_nobody_waits_for_anything(self, world: World) -> None:
+        await served(world)
+        let_namespace_go(world)
+        world.kube.set_status(DEPLOYMENT, TEAM, "studio-running-orchestrator", {"readyReplicas": 0})
+        world.model_service.error = Unreachable("gone")
+        await world.look_at_all()
+        assert finalizers(world) == []
+        # Whatever happens before its deletion: it is not put on again, and nobody is told of it.
+        world.kube.requests.clear()
+        await world.look_at_all()
+        assert finalizers(world) == []
+        await world.delete(ASSISTANT, "concierge")
+        assert world.names(ASSISTANT) == []
+
+    async def test_while_the_namespace_stays_it_stays(self, world: World) -> None:
+        await served(world)
+        world.model_service.error = Unreachable("restarts")
+        await world.look_at_all()
+        assert finalizers(world) == [FINALIZER]
+
+    async def test_an_operator_that_goes_with_it_lets_all_of_them_go(self, world: World) -> None:
+        await served(world)
+        world.put_assistant("porter", paused=True)
+        await world.look_at_all()
+        theirs = world.get(ASSISTANT, "porter")
+        world.kube.put({**theirs, "metadata": {**theirs["metadata"], "finalizers": ["theirs", FINALIZER]}})
+        await world.reconciler.farewell([TEAM])
+        assert finalizers(world) == [FINALIZER]
+        let_namespace_go(world)
+        await world.reconciler.farewell(["elsewhere", TEAM])
+        assert (finalizers(world), finalizers(world, "porter")) == ([], ["theirs"])
+
+    async def test_somebody_elses_write_in_between_is_no_reason_to_stay(self, world: World) -> None:
+        await served(world)
+        let_namespace_go(world)
+        world.kube.fail(Conflict(409, "Conflict", "somebody was faster"), verb="patch", times=1)
+        await world.reconciler.farewell([TEAM])
+        assert finalizers(world) == []
+
+    @pytest.mark.parametrize("verb", ["get", "patch"])
+    async def test_who_may_not_do_that_any_more_ends_all_the_same(self, world: World, verb: str) -> None:
+        await served(world)
+        let_namespace_go(world)
+        world.kube.fail(Forbidden(403, "Forbidden", "the binding is gone"), verb=verb)
+        await world.reconciler.farewell([TEAM])
+        assert finalizers(world) == [FINALIZER]
+
+
+def let_namespace_go(world: World) -> None:
+    metadata = {"name": TEAM, "deletionTimestamp": "x", "finalizers": ["kubernetes"]}
+    world.kube.put({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+
+
+def finalizers(world: World, name: str = "concierge") -> list[str]:
+    found: list[str] = world.get(ASSISTANT, name)["metadata"].get("finalizers", [])
+    return found
 
 
 async def test_a_config_map_is_only_read_in_its_own_namespace(world: World) -> None:

@@ -171,7 +171,7 @@ async def test_content_of_an_assistant_that_goes_with_its_data_goes(stage: Stage
     stage.kube.put(body)
 
     async def gone() -> bool:
-        return await stage.pool.fetchval("select count(*) from drafts where assistant_uid = $1", UID) == 0
+        return bool(await stage.pool.fetchval("select count(*) from drafts where assistant_uid = $1", UID) == 0)
 
     await until(gone)
 

@@ -66,6 +66,7 @@ async def test_every_route_declares_exactly_one_operation(stage: Stage) -> None:
     declared: dict[tuple[str, str], list[Operation]] = {}
     for context in iter_route_contexts(stage.app.routes):
         if isinstance(context.original_route, APIRoute):
+            assert context.path is not None
             for method in context.methods or ():
                 declared[method, context.path.replace(":path", "")] = list(operations(context.original_route.dependant))
     assert described - PUBLIC <= declared.keys(), "a route is described that was not looked at"
@@ -98,7 +99,7 @@ def test_roles_add_up_and_unknown_ones_give_nothing() -> None:
     assert permissions(["offline_access", "root", "Admin", ""]) == {Operation.ME_READ}
     assert Scope(None).sees("x")
     assert not Scope(frozenset()).sees("x")
-    assert Scope(frozenset({"a"})).assistant_ids("ns") == {"a", "ns.a"}
+    assert Scope(frozenset({"a"})).assistant_ids("ns") == frozenset({"a", "ns.a"})
 
 
 async def places(stage: Stage) -> dict[str, str]:

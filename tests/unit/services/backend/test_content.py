@@ -3,6 +3,7 @@
 import asyncio
 import io
 import zipfile
+from typing import Any
 
 import pytest
 from tests.unit.services.backend.stage import UID, Stage, assistant, until
@@ -125,7 +126,7 @@ async def test_what_cannot_be_published(stage: Stage) -> None:
         ("POST", "/publish"),
         ("PUT", "/archive"),
     ):
-        body = {"json": {}} if method == "POST" else {"data": b"x"}
+        body: dict[str, Any] = {"json": {}} if method == "POST" else {"data": b"x"}
         status, problem = await stage.admin(method, path + where, **body)
         assert (status, problem["detail"]) == (409, "the content of inline comes from spec.source.files: edit it there")
 

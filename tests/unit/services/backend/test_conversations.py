@@ -65,7 +65,8 @@ async def test_every_filter_finds_what_it_should(stage: Stage) -> None:
     assert await senders(stage) == ["stranger", "asker", "greeter"]
     assert await senders(stage, assistant="concierge") == ["asker", "greeter"]
     assert await senders(stage, assistant="acme.elsewhere") == ["stranger"]
-    assert await senders(stage, **{"from": (START + timedelta(days=1)).isoformat()}) == ["stranger", "asker"]
+    later: dict[str, Any] = {"from": (START + timedelta(days=1)).isoformat()}
+    assert await senders(stage, **later) == ["stranger", "asker"]
     assert await senders(stage, to=(START + timedelta(days=1)).isoformat()) == ["greeter"]
     assert await senders(stage, intent="ask_way") == ["asker"]
     assert await senders(stage, action="utter_way") == ["asker"]

@@ -194,8 +194,8 @@ class FakeStudio:
                 reply = {"text": f"You said {body['message']}", "image": None, "custom": None, "buttons": buttons}
                 return _json(200, {"messages": [reply], "sender": body["sender"]})
             case "GET", "trainings":
-                found = [t for t in self.trainings.values() if query.get("assistant") in (None, t["assistant"])]
-                return _page(found, query)
+                trainings = [t for t in self.trainings.values() if query.get("assistant") in (None, t["assistant"])]
+                return _page(trainings, query)
             case "GET", "trainings", training:
                 return _json(200, self.trainings[training])
             case "POST", "trainings", training, "cancel":

@@ -1,5 +1,7 @@
 """Requests that fail: what is repeated, what is not, and what a person is told."""
 
+from collections.abc import Iterator
+
 import httpx2
 import pytest
 from hypothesis import given
@@ -126,7 +128,7 @@ class _Opened:
     """A connection that gives bytes in pieces, and then breaks or ends."""
 
     def __init__(self, octets: bytes, size: int, *, broken: bool) -> None:
-        def body():  # type: ignore[no-untyped-def]
+        def body() -> Iterator[bytes]:
             for start in range(0, len(octets), size):
                 yield octets[start : start + size]
             if broken:

@@ -158,7 +158,10 @@ def test_logs_without_follow_end_where_nothing_more_is_there(run: Run, studio: F
 
 def test_logs_of_a_run(run: Run, studio: FakeStudio) -> None:
     studio.add("hall")
-    lines = [event("line", {"line": "Rasa server is up"}, 1), event("end", {"state": "Stopped"}, 2)]
+    lines: list[str | BaseException] = [
+        event("line", {"line": "Rasa server is up"}, 1),
+        event("end", {"state": "Stopped"}, 2),
+    ]
     studio.streams["/runs/hall-r1-abcde/log"] = [[lines[0]], lines, lines]
     assert run("logs", "hall-r1-abcde", "-f").stdout == "Rasa server is up\n" * 2
     assert run("logs", "hall", "--run").stdout == "Rasa server is up\n"

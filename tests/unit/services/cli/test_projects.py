@@ -5,6 +5,7 @@ import json
 import os
 import stat
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
@@ -306,7 +307,7 @@ def test_a_pull_does_not_write_through_a_link_in_the_folder(
 def test_an_endless_archive_is_cut_off(run: Run, studio: FakeStudio, tmp_path: Path) -> None:
     studio.add("hall", files=FILES)
 
-    def endless():  # type: ignore[no-untyped-def]
+    def endless() -> Iterator[bytes]:
         while True:
             yield b"x" * (1 << 20)
 

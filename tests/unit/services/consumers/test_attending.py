@@ -409,7 +409,7 @@ async def test_the_end_of_a_training_tidies_what_another_one_left() -> None:
     left = stage.queue.item
     stage.queue.item = item(id="kiosk-t2-fghij")
     find = stage.queue.get
-    stage.queue.get = lambda name: find(name) if name != left.id else asyncio.sleep(0, left)  # type: ignore[method-assign]
+    stage.queue.get = lambda item_id: find(item_id) if item_id != left.id else asyncio.sleep(0, left)  # type: ignore[method-assign]
     async with stage.play() as work:
         await until(stage.job)
         stage.queue.model = 1

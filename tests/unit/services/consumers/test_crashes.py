@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -62,7 +62,7 @@ class Slot(Lives):
         self.pod(attempt, training_pod(ended("fetch", 0), running("train", datetime.now(UTC))))
         await self.told("Training")
 
-    async def attended(self, story: Callable[["Slot"], Awaitable[None]]) -> None:
+    async def attended(self, story: Callable[["Slot"], Coroutine[Any, Any, None]]) -> None:
         """A story with a consumer at work, another one whenever it died."""
         await self._request()
         told = asyncio.create_task(story(self))
@@ -110,13 +110,16 @@ class Slot(Lives):
 
     async def _end(self, here: Consumer, life: "asyncio.Task[None]") -> None:
         self.fate.woken.set()
-        for fate, stale, its_life in self._stale:
-            fate.woken.set()
-            await self._until(lambda stale=stale: stale._tenure is None)
-            stale.stop()
-            await its_life
+        for stale in self._stale:
+            await self._end_stale(*stale)
         with contextlib.suppress(Died):
             await life
+
+    async def _end_stale(self, fate: Fate, stale: Consumer, life: "asyncio.Task[None]") -> None:
+        fate.woken.set()
+        await self._until(lambda: stale._tenure is None)
+        stale.stop()
+        await life
 
     def _attendant(self, tenure: Tenure) -> Attendant:
         shared: dict[str, Any] = {

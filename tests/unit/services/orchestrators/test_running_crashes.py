@@ -1,6 +1,7 @@
 """The running orchestrator may die before or after any of its writes: the end is always the same."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
 from typing import Any, TypeVar
 
 import asyncpg
@@ -29,6 +30,10 @@ class Studio(Lives):
     def __init__(self, others: asyncpg.Pool, fate: Fate) -> None:
         self.conversations = {UID}
         super().__init__(others, fate)
+
+    async def heard(self, uid: str) -> datetime | None:
+        """Nobody talks in these stories."""
+        return None
 
     async def drop(self, uid: str) -> None:
         """The conversations of an assistant go, in one transaction of another database."""

@@ -21,7 +21,7 @@ from studio.model_service.orchestrators.running.service_watch import ServiceWatc
 async def background(studio: World, kube: FakeKube) -> AsyncIterator[Background]:
     """The loop at work and the watch, without the slow pass; the Service of the assistant is there."""
     loop = reconciling(studio.made.pool, kube, FakeTrackers(), PROCESS)  # type: ignore[arg-type]
-    watch = ServiceWatch(kube, namespace=PROCESS.namespace, studio=PROCESS.studio, changed=loop.add)  # type: ignore[arg-type]
+    watch = ServiceWatch(kube, namespace=PROCESS.namespace, studio=PROCESS.studio, changed=loop.add)
     await put(studio)
     async with Background() as background:
         background.run("worker", loop.work)

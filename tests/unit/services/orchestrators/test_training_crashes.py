@@ -9,7 +9,7 @@ from tests.support.fate import connections
 from tests.unit.services.lives import Lives, Play, dying_anywhere, player, trouble_everywhere
 from tests.unit.services.orchestrators.world import UID, desired_training, fingerprint
 
-from studio.contract.model_service import FileDigest, TrainingResult, UploadRequest
+from studio.contract.model_service import FileDigest, TrainingResult, TrainingView, UploadRequest
 from studio.model_service.orchestrators.training.service import TrainingService
 from studio.model_service.queue import Lease
 from studio.settings import DatabaseSettings
@@ -93,6 +93,7 @@ async def what_people_ask_for(studio: Studio) -> None:
     await studio.archive(first)
     await studio.queue.finish(first, "Cancelled", "Cancelled")
     again = await studio.ask(lambda service: service.retry(first.item.id, "ann"))
+    assert isinstance(again, TrainingView)
     await studio.ask(lambda service: service.prioritise(again.id, 7, "ann"))
     await studio.ask(lambda service: service.cancel(again.id, "ann"))
     await studio.ask(lambda service: service.request_by_hand(NAME, "ann"))

@@ -24,7 +24,7 @@ from studio.model_service.orchestrators.running.warmer import Warmer
 from studio.model_service.orchestrators.training import line
 from studio.model_service.queue import CHANGES_CHANNEL, Lease
 
-ON = {"warming": True}
+ON: dict[str, Any] = {"warming": True}
 
 
 @pytest.fixture

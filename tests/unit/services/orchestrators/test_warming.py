@@ -221,7 +221,8 @@ class Studio(RuleBasedStateMachine):
             self.act()
             self.drain()
             self.claim()
-        assert decide(self.situation()).warm == decide(self.situation()).give_up == []
+        decision = decide(self.situation())
+        assert (decision.warm, decision.give_up) == ([], [])
         held = [engine for engine in self.engines.values() if engine.held]
         assert not (self.waiting and held)
         assert not (self.cramped and held)
