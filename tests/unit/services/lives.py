@@ -13,9 +13,9 @@ from tests.support.fate import Call, Died, Fate, at, first_time
 from tests.support.patience import STUCK_SECONDS
 
 from studio.kube import Conflict, KubeError, TooManyRequests, Unavailable
+from studio.model_service.leasing import Queue
 from studio.model_service.orchestrators import garbage
 from studio.model_service.orchestrators.running.front import Overtaken
-from studio.model_service.queue import Queue
 from studio.storage.port import StorageError
 
 T = TypeVar("T")

@@ -27,10 +27,12 @@ from studio.model_service.consumers.attendant import Attendant
 from studio.model_service.consumers.running_strategy import RunAttendant
 from studio.model_service.consumers.tenure import Tenure
 from studio.model_service.consumers.training_strategy import TrainingAttendant
+from studio.model_service.items import Kind, LeaseLost
 from studio.model_service.jobs.parts import Site
+from studio.model_service.leasing import Queue
 from studio.model_service.orchestrator_client import OrchestratorClient
 from studio.model_service.presence import TELL_SECONDS
-from studio.model_service.queue import ITEM_CHANNEL, Kind, LeaseLost, Queue
+from studio.model_service.queue import ITEM_CHANNEL
 from studio.settings import DatabaseSettings, ProcessSettings, required
 from studio.waiting import wait_at_most
 

@@ -12,7 +12,8 @@ import asyncpg
 import structlog
 
 from studio.contract.model_service import Progress
-from studio.model_service.queue import Item, Lease, LeaseLost, Queue
+from studio.model_service.items import Item, Lease, LeaseLost
+from studio.model_service.leasing import Queue
 from studio.waiting import wait_at_most
 
 log = structlog.get_logger(__name__)

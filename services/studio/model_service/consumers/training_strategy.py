@@ -18,7 +18,7 @@ from studio.model_service.consumers.training_plan import deadline_in, engine_tra
 from studio.model_service.items import stopped_state
 from studio.model_service.jobs.parts import Attempt, Manifest
 from studio.model_service.jobs.training import TRAIN, training_job
-from studio.model_service.queue import Queue
+from studio.model_service.leasing import Queue
 
 # A training that could not start is tried again after this time, or when its assistant asks for another one.
 REQUEUE_SECONDS = 60.0

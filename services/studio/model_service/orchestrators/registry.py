@@ -11,7 +11,9 @@ from typing import Any, Literal
 import asyncpg
 
 from studio.contract.model_service import DesiredRunning, DesiredTraining
-from studio.model_service.queue import CHANGES_CHANNEL, COLUMNS, QUEUE_CHANNEL, Item, Kind, notify
+from studio.model_service.claiming import COLUMNS
+from studio.model_service.items import Item, Kind
+from studio.model_service.queue import CHANGES_CHANNEL, QUEUE_CHANNEL, notify
 
 # ruff: noqa: S608 (column names are constants of this module; values are parameters)
 

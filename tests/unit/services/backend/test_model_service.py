@@ -16,8 +16,8 @@ from studio.contract import labels, names
 from studio.contract.model_service import DesiredRunning, DesiredTraining, EnginePod
 from studio.kube import ASSISTANT
 from studio.model_service.items import Lease
+from studio.model_service.leasing import Queue
 from studio.model_service.orchestrators import registry
-from studio.model_service.queue import Queue
 
 
 def fingerprint(text: str) -> str:

@@ -19,7 +19,7 @@ from studio.model_service.consumers import consumer
 from studio.model_service.consumers.attendant import Attendant
 from studio.model_service.consumers.consumer import Consumer, ConsumerSettings, application
 from studio.model_service.consumers.tenure import Tenure
-from studio.model_service.queue import Queue
+from studio.model_service.leasing import Queue
 from studio.settings import DatabaseSettings
 
 

@@ -36,7 +36,7 @@ from studio.model_service.consumers.running_strategy import RunAttendant
 from studio.model_service.consumers.tenure import Tenure
 from studio.model_service.consumers.training_strategy import TrainingAttendant
 from studio.model_service.items import Kind
-from studio.model_service.queue import Queue
+from studio.model_service.leasing import Queue
 from studio.settings import DatabaseSettings
 
 EVICTED: dict[str, Any] = {"conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "Evicted"}]}

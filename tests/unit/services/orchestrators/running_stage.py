@@ -9,8 +9,8 @@ from tests.unit.services.orchestrators.world import UID, World, desired_running
 
 from studio.contract import labels, names
 from studio.contract.model_service import TrackerStore
+from studio.model_service.items import Lease
 from studio.model_service.orchestrators.running.service_object import SINCE
-from studio.model_service.queue import Lease
 
 
 class FakeTrackers:

@@ -24,6 +24,7 @@ from studio.contract import labels, names
 from studio.contract.model_service import DesiredRunning, EnginePod, RunTicket
 from studio.kube import Conflict, Forbidden, KubeError, NotFound, TooManyRequests, Unavailable
 from studio.kube.kinds import SERVICE
+from studio.model_service.items import Lease
 from studio.model_service.orchestrators import registry
 from studio.model_service.orchestrators.orchestrator import Background
 from studio.model_service.orchestrators.running.front import Front, Overtaken
@@ -31,7 +32,7 @@ from studio.model_service.orchestrators.running.loop import Loop
 from studio.model_service.orchestrators.running.plan import SETTLING_SECONDS
 from studio.model_service.orchestrators.running.process import build, reconciling
 from studio.model_service.orchestrators.running.reconciler import Reconciler
-from studio.model_service.queue import CHANGES_CHANNEL, Lease
+from studio.model_service.queue import CHANGES_CHANNEL
 from studio.settings import EngineEventsSettings, EventBrokerSettings
 
 PATH = "/v1/assistants/concierge"

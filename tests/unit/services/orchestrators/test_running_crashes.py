@@ -13,11 +13,11 @@ from tests.unit.services.orchestrators.world import UID, desired_running
 
 from studio.contract import labels
 from studio.kube.kinds import SERVICE
+from studio.model_service.items import Lease
 from studio.model_service.orchestrators.running.front import Front
 from studio.model_service.orchestrators.running.reconciler import Reconciler
 from studio.model_service.orchestrators.running.service import RunningService
 from studio.model_service.orchestrators.running.service_object import SINCE
-from studio.model_service.queue import Lease
 from studio.settings import DatabaseSettings
 
 T = TypeVar("T")

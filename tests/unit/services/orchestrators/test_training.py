@@ -17,6 +17,7 @@ from tests.unit.services.orchestrators.world import OPERATOR, PROCESS, UID, Worl
 from studio.contract import names
 from studio.contract.model_service import DesiredTraining, EnginePod, Progress
 from studio.model_service import queue
+from studio.model_service.items import Lease
 from studio.model_service.orchestrators import garbage
 from studio.model_service.orchestrators.orchestrator import Background
 from studio.model_service.orchestrators.training import line
@@ -24,7 +25,7 @@ from studio.model_service.orchestrators.training.estimates import Line
 from studio.model_service.orchestrators.training.process import build
 from studio.model_service.orchestrators.training.requests import training_digest
 from studio.model_service.orchestrators.training.service import TrainingService
-from studio.model_service.queue import CHANGES_CHANNEL, ITEM_CHANNEL, QUEUE_CHANNEL, Lease
+from studio.model_service.queue import CHANGES_CHANNEL, ITEM_CHANNEL, QUEUE_CHANNEL
 
 PATH = "/v1/assistants/concierge"
 

@@ -10,8 +10,8 @@ from tests.unit.services.lives import Lives, Play, dying_anywhere, player, troub
 from tests.unit.services.orchestrators.world import UID, desired_training, fingerprint
 
 from studio.contract.model_service import FileDigest, TrainingResult, TrainingView, UploadRequest
+from studio.model_service.items import Lease
 from studio.model_service.orchestrators.training.service import TrainingService
-from studio.model_service.queue import Lease
 from studio.settings import DatabaseSettings
 
 T = TypeVar("T")

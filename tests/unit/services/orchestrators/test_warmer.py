@@ -14,7 +14,8 @@ from tests.unit.services.orchestrators.world import PROCESS, UID, World, desired
 
 from studio.contract.model_service import AwaitedModel, WarmTicket
 from studio.model_service import queue
-from studio.model_service.items import Item
+from studio.model_service.claiming import COLUMNS
+from studio.model_service.items import Item, Lease
 from studio.model_service.jobs.parts import Attempt
 from studio.model_service.orchestrators import registry
 from studio.model_service.orchestrators.orchestrator import Background
@@ -22,7 +23,7 @@ from studio.model_service.orchestrators.running.process import build
 from studio.model_service.orchestrators.running.reconciler import Reconciler
 from studio.model_service.orchestrators.running.warmer import Warmer
 from studio.model_service.orchestrators.training import line
-from studio.model_service.queue import CHANGES_CHANNEL, Lease
+from studio.model_service.queue import CHANGES_CHANNEL
 
 ON: dict[str, Any] = {"warming": True}
 
@@ -54,7 +55,7 @@ async def trained(world: World, lease: Lease, version: int, content: str = "a") 
 
 
 async def runs(world: World) -> list[Item]:
-    rows = await world.made.pool.fetch(f"select {queue.COLUMNS} from items where kind = 'run' order by seq")
+    rows = await world.made.pool.fetch(f"select {COLUMNS} from items where kind = 'run' order by seq")
     return [Item(**row) for row in rows]
 
 

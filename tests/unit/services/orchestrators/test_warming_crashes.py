@@ -11,8 +11,8 @@ from tests.unit.services.orchestrators.world import UID, fingerprint
 from studio.contract import labels
 from studio.kube.kinds import SERVICE
 from studio.model_service import queue
+from studio.model_service.items import Lease
 from studio.model_service.orchestrators.running.warmer import Warmer
-from studio.model_service.queue import Lease
 from studio.settings import DatabaseSettings
 
 

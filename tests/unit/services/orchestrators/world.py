@@ -12,10 +12,10 @@ from studio.auth.keys import Issuer, Keys
 from studio.auth.verification import Verifier
 from studio.contract.model_service import DesiredRunning, DesiredTraining, EnginePod
 from studio.model_service.items import Kind
+from studio.model_service.leasing import Queue
 from studio.model_service.orchestrators.http import Access
 from studio.model_service.orchestrators.orchestrator import Connections
 from studio.model_service.orchestrators.roles import Roles
-from studio.model_service.queue import Queue
 from studio.settings import ProcessSettings
 
 OPERATOR = "system:serviceaccount:studio-system:studio-operator"

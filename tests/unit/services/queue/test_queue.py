@@ -13,7 +13,8 @@ from studio.db import pool
 from studio.db.listening import Listener
 from studio.model_service import claiming, presence
 from studio.model_service import queue as q
-from studio.model_service.queue import IllegalTransition, LeaseLost, Queue, QueueError
+from studio.model_service.items import IllegalTransition, Item, Kind, LeaseLost, QueueError
+from studio.model_service.leasing import Queue
 from studio.settings import DatabaseSettings
 
 CHANNELS = (q.QUEUE_CHANNEL, q.ITEM_CHANNEL, q.CHANGES_CHANNEL)
@@ -34,9 +35,9 @@ async def add_assistant(conn: asyncpg.Connection, name: str) -> str:
 
 
 async def add(
-    studio_pool: asyncpg.Pool, item_id: str, *, kind: q.Kind = "training", assistant: str = "a", priority: int = 0,
+    studio_pool: asyncpg.Pool, item_id: str, *, kind: Kind = "training", assistant: str = "a", priority: int = 0,
     retry_in: float = 0.0,
-) -> q.Item:  # fmt: skip
+) -> Item:  # fmt: skip
     async with studio_pool.acquire() as conn, conn.transaction():
         uid = await add_assistant(conn, assistant)
         return await q.insert(
@@ -45,7 +46,7 @@ async def add(
         )  # fmt: skip
 
 
-async def stop(studio_pool: asyncpg.Pool, item_id: str, reason: str = "Cancelled") -> q.Item:
+async def stop(studio_pool: asyncpg.Pool, item_id: str, reason: str = "Cancelled") -> Item:
     async with studio_pool.acquire() as conn, conn.transaction():
         item = await q.lock(conn, item_id)
         assert item is not None

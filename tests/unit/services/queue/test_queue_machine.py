@@ -22,10 +22,10 @@ from studio.contract.model_service import DesiredTraining, EnginePod
 from studio.db import pool
 from studio.model_service import claiming
 from studio.model_service import queue as q
-from studio.model_service.items import stopped_state
+from studio.model_service.items import Lease, LeaseLost, stopped_state
+from studio.model_service.leasing import Queue
 from studio.model_service.orchestrators import registry
 from studio.model_service.orchestrators.training.requests import request_training
-from studio.model_service.queue import Lease, LeaseLost, Queue
 from studio.settings import DatabaseSettings
 
 T = TypeVar("T")

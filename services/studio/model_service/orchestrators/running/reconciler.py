@@ -14,6 +14,7 @@ from studio.contract.model_service import DesiredRunning
 from studio.contract.reasons import Reason
 from studio.kube import Conflict, KubeError, TooManyRequests, Unavailable
 from studio.model_service import queue
+from studio.model_service.claiming import COLUMNS
 from studio.model_service.items import Item
 from studio.model_service.orchestrators import ending, history, registry
 from studio.model_service.orchestrators.registry import Assistant, Model
@@ -143,7 +144,7 @@ class Reconciler:
     async def _view(self, conn: asyncpg.Connection, assistant: Assistant, sight: Sight) -> View:
         desired = assistant.desired_running()
         rows = await conn.fetch(
-            f"""select {queue.COLUMNS}, extract(epoch from now() - finished_at)::float8 as ended from items
+            f"""select {COLUMNS}, extract(epoch from now() - finished_at)::float8 as ended from items
                 where uid = $1 and kind = 'run' order by seq desc limit 100""",  # noqa: S608 (constants)
             assistant.uid,
         )

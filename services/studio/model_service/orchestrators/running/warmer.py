@@ -13,6 +13,7 @@ from studio.contract.reasons import Reason
 from studio.db.listening import Listener
 from studio.db.retry import is_transient
 from studio.model_service import claiming, presence, queue
+from studio.model_service.claiming import COLUMNS
 from studio.model_service.items import Item
 from studio.model_service.orchestrators import registry
 from studio.model_service.orchestrators.registry import Assistant, Model
@@ -50,7 +51,7 @@ select exists (select 1 from assistants where not removing and running @> '{{"wa
     or exists (select 1 from items where {_WARM})"""
 _BEGUN = "select count(*) from items where kind = 'run' and finished_at is null and state <> 'Queued'"
 # In one statement, thus at one moment: an engine that is claimed in between would have no room for itself.
-_ENGINES = f"select {queue.COLUMNS}, ({_BEGUN}) as begun from items where {_WARM}"
+_ENGINES = f"select {COLUMNS}, ({_BEGUN}) as begun from items where {_WARM}"
 # A node selector that fits no node is nothing that an engine could make room for.
 _CRAMPED = f"""
 select count(*) from items
