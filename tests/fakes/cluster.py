@@ -49,8 +49,9 @@ class FakeCluster:
         self.lifeline = lifeline or Lifeline()
 
     def cached(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
-        found = [body for body in self.select(kind, namespace) if body["metadata"]["name"] == name]
-        return found[0] if found else None
+        assert kind != SECRET, "Secrets are read by name only"
+        body = self.kube.objects.get((kind, namespace, name))
+        return body if body is not None and _watched(kind, body) else None
 
     def select(self, kind: Kind, namespace: str, labels: Mapping[str, str] | None = None) -> list[Manifest]:
         assert kind != SECRET, "Secrets are read by name only"

@@ -105,7 +105,8 @@ class World:
     async def settle(self, rounds: int = 12) -> None:
         """Passes and healthy controllers in turn, until nothing changes any more."""
         for _ in range(rounds):
-            before = clone(self.kube.objects)
+            # What changes is another object from then on.
+            before = dict(self.kube.objects)
             self.play_controllers()
             await self.look_at_all()
             if self.kube.objects == before:
