@@ -42,13 +42,17 @@ class Kubectl:
         """Standard output of one call.
 
         Raises:
-            ClusterError: kubectl failed; the message is its own.
+            ClusterError: kubectl failed, with its own message, or did not end within `timeout` seconds.
         """
-        done = subprocess.run(
-            self.command(*arguments), input=stdin, text=True, capture_output=True, timeout=timeout, check=False
-        )
+        shown = f"kubectl {' '.join(arguments[:4])}"
+        try:
+            done = subprocess.run(
+                self.command(*arguments), input=stdin, text=True, capture_output=True, timeout=timeout, check=False
+            )
+        except subprocess.TimeoutExpired as error:
+            raise ClusterError(f"{shown}: it did not end within {timeout:g} s") from error
         if done.returncode:
-            raise ClusterError(f"kubectl {' '.join(arguments[:4])}: {done.stderr.strip()[-2000:]}")
+            raise ClusterError(f"{shown}: {done.stderr.strip()[-2000:]}")
         return done.stdout
 
     @cached_property

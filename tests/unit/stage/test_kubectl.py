@@ -81,3 +81,11 @@ def test_the_last_words_prepare_the_shell_before_they_use_kubectl() -> None:
     setting_up = lines.index('export KUBECONFIG=/k PATH=/tools:"$PATH"')
     assert setting_up < min(number for number, line in enumerate(lines) if line.startswith("kubectl "))
     assert any(line.startswith("make chat NAMESPACE=shop ") for line in lines)
+
+
+def test_one_that_does_not_end_is_said_in_a_sentence(tmp_path: Path) -> None:
+    program = tmp_path / "kubectl"
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(0o755)
+    with pytest.raises(ClusterError, match=r"kubectl get pods: it did not end within 0\.2 s"):
+        Kubectl(str(program), "/k").run("get", "pods", timeout=0.2)
