@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.cli import config
+from studio.cli.cleaning import clean
 from studio.cli.config import Config, Context
 from studio.cli.errors import CliError, UsageError
 
@@ -152,8 +153,6 @@ class Program:
 
     def say(self, message: str) -> None:
         """Tell the person something that is not the result."""
-        from studio.cli.render import clean
-
         self.err.print(clean(message), markup=False, highlight=False, soft_wrap=True)
 
     def _api(self, credentials: "Credentials | None") -> "Api":

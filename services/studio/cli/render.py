@@ -1,7 +1,6 @@
 """Data as people and scripts read it: tables, JSON, YAML, and the words for states and times."""
 
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -10,15 +9,13 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from studio.cli.cleaning import clean
 from studio.cli.formats import Format
 from studio.cli.program import Program
 
 Item = Mapping[str, Any]
 Column = tuple[str, Callable[[Any], Any]]
 
-# ANSI escape sequences, then what is left of control characters: a chat message must not drive the terminal.
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 _KIB = 1024
 
@@ -61,11 +58,6 @@ def cell(value: Any) -> Text:
     if isinstance(value, Text):
         return value
     return Text("-" if value is None or value == "" else clean(str(value)))
-
-
-def clean(text: str) -> str:
-    """The text without escape sequences and control characters; line ends and tabs stay."""
-    return _CONTROLS.sub("", _ESCAPES.sub("", text.replace("\r\n", "\n")))
 
 
 def ago(time: str | None, now: float) -> str:

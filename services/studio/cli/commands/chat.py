@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from studio.cli.cleaning import clean
 from studio.cli.errors import CliError, NotSignedIn
 from studio.cli.formats import Format
 from studio.cli.options import AssistantArgument, Output, program_of
@@ -86,8 +87,6 @@ def _meant(text: str, buttons: list[dict[str, Any]]) -> str:
 
 def _view(messages: list[dict[str, Any]]) -> Any:
     from rich.text import Text
-
-    from studio.cli.render import clean
 
     lines = Text()
     number = 0

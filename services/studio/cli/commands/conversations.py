@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from studio.cli.cleaning import clean
 from studio.cli.errors import UsageError
 from studio.cli.formats import Format
 from studio.cli.options import AssistantFilter, Limit, Output, Yes, confirm, program_of
@@ -206,11 +207,11 @@ def _line(event: dict[str, Any]) -> Any:
     line = Text(f"{event.get('seq'):>6}  {time}  ", style="dim")
     kind = str(event.get("type"))
     if kind == "user":
-        line.append("user  ", style="bold cyan").append(render.clean(str(event.get("text") or "")))
+        line.append("user  ", style="bold cyan").append(clean(str(event.get("text") or "")))
         if event.get("intent"):
-            line.append(render.clean(f"  [{event['intent']} {event.get('confidence') or 0:.2f}]"), style="dim")
+            line.append(clean(f"  [{event['intent']} {event.get('confidence') or 0:.2f}]"), style="dim")
     elif kind == "bot":
-        line.append("bot   ", style="bold green").append(render.clean(str(event.get("text") or "")))
+        line.append("bot   ", style="bold green").append(clean(str(event.get("text") or "")))
     else:
-        line.append(render.clean(f"{kind} {event.get('action') or event.get('text') or ''}"), style="dim")
+        line.append(clean(f"{kind} {event.get('action') or event.get('text') or ''}"), style="dim")
     return line.append("\n")

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from studio.cli.cleaning import clean
 from studio.cli.errors import Refused
 from studio.cli.options import program_of
 from studio.cli.program import Program
@@ -25,14 +26,14 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the training or the run ends.")] = False,
 ) -> None:
     """What the engine wrote in a training or a run."""
-    from studio.cli import following, render
+    from studio.cli import following
     from studio.cli.client import url_path
 
     program = program_of(context)
     kind, id_ = _item_of(program, what, run=run)
 
     def write(line: str) -> None:
-        program.out.file.write(render.clean(line) + "\n")
+        program.out.file.write(clean(line) + "\n")
         program.out.file.flush()
 
     if not follow:

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from studio.cli.cleaning import clean
 from studio.cli.errors import CliError, UsageError
 from studio.cli.formats import Format
 from studio.cli.options import AssistantFilter, Output, program_of
@@ -74,13 +75,13 @@ def _studio(program: Program, found: dict[str, Any]) -> Any:
 def _line(change: dict[str, Any], output: Format) -> str:
     import json
 
-    from studio.cli import render, words
+    from studio.cli import words
 
     if output is Format.JSON:
         return json.dumps(change, ensure_ascii=False)
     if change.get("deleted"):
-        return render.clean(f"{change['name']} deleted")
-    return render.clean(f"{change['name']} {words.state_of(change)} {words.reason_of(change)}".rstrip())
+        return clean(f"{change['name']} deleted")
+    return clean(f"{change['name']} {words.state_of(change)} {words.reason_of(change)}".rstrip())
 
 
 def _tree(program: Program, found: dict[str, Any]) -> Any:
@@ -134,4 +135,4 @@ def _add_assistant(parent: Any, item: dict[str, Any], now: float) -> None:
 def _label(name: str, state: str, rest: str) -> Any:
     from studio.cli import render
 
-    return render.cell(name).append(" ").append_text(render.state(state)).append(" ").append(render.clean(rest))
+    return render.cell(name).append(" ").append_text(render.state(state)).append(" ").append(clean(rest))

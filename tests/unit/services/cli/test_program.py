@@ -13,6 +13,7 @@ from tests.unit.services.cli.conftest import Run
 from tests.unit.services.cli.fake_studio import FakeStudio, condition
 
 from studio.cli import kubectl, render
+from studio.cli.cleaning import clean
 from studio.cli.errors import UsageError
 
 ROOT = Path(__file__).parents[4]
@@ -76,7 +77,7 @@ def test_an_error_is_one_line_in_a_narrow_pipe(run: Run) -> None:
     ],
 )
 def test_text_of_strangers_does_nothing_to_the_terminal(text: str, harmless: str) -> None:
-    assert render.clean(text) == harmless
+    assert clean(text) == harmless
 
 
 @pytest.mark.parametrize(
