@@ -17,14 +17,18 @@ def traces(paths: Paths) -> set[str]:
 
 
 def processes(paths: Paths) -> dict[int, str]:
-    """Command lines by id, of those that name one of the cluster's folders and of those in its control group (pods)."""
+    """Command lines by id, of those that name one of the cluster's folders and of those in its control group (pods).
+
+    A kubectl is somebody's who looks at the cluster, or at the one before, in another terminal.
+    """
     ours = [str(folder) for folder in (paths.tools, paths.state, paths.containerd_root, paths.run)]
     found = {}
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             command = (process / "cmdline").read_bytes().decode(errors="replace").replace("\0", " ")
             groups = (process / "cgroup").read_text()
-            if command and (any(folder in command for folder in ours) or f"/{CGROUP}" in groups):
+            named = any(folder in command for folder in ours) and Path(command.split()[0]).name != "kubectl"
+            if command and (named or f"/{CGROUP}" in groups):
                 found[int(process.name)] = command
     return found
 
