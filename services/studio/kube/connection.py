@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.request import getproxies
 
 import aiohttp
 from aiohttp.client_middlewares import ClientHandlerType, ClientMiddlewareType
@@ -53,6 +54,8 @@ def rest_client(
         "headers": {"User-Agent": user_agent},
         "middlewares": (_bearer(configuration), *middlewares),
         "response_class": response_class,
+        # With it each request looks for a proxy and for a netrc, in a thread of its own each.
+        "trust_env": any(scheme != "no" for scheme in getproxies()),
     }
     return RESTClientObject(configuration)
 
