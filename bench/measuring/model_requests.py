@@ -39,7 +39,7 @@ class Answered:
     to_status: list[float] = field(default_factory=list)
 
 
-def answered(kubectl: Kubectl, *, count: int = 30) -> Answered:
+def answered(kubectl: Kubectl, *, count: int = 100) -> Answered:
     """Request the training of a small assistant `count` times; no node fits it, so that no engine takes the cores."""
     with model_stage.namespace(kubectl, "requests") as space:
         _manual_porter(space, nodeSelector=NOWHERE)
