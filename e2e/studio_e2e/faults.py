@@ -72,9 +72,10 @@ def operator_pods(home: Space) -> list[Manifest]:
 
 
 @contextmanager
-def held(*pods: Manifest) -> Iterator[None]:
-    """Let the processes of pods stand still for as long as the block runs. Skips where they are out of reach."""
-    found = _within_reach(*pods)
+def held(*pods: Manifest, program: str = "") -> Iterator[None]:
+    """Let the processes of pods, or only a program, stand still while the block runs. Skips where out of reach."""
+    found = [process for process in _within_reach(*pods) if program in process.command]
+    assert found, f"none of the processes is {program}"
     _send(found, signal.SIGSTOP)
     try:
         yield

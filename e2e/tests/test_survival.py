@@ -21,6 +21,8 @@ Manifest = dict[str, Any]
 SURVIVED_WITHIN = 240.0
 # Longer than a lease lasts: whoever held an item may not act for it any more.
 SILENCE_SECONDS = 25.0
+# As long as an engine may be kept from its processor on a node that has too much to do.
+STANDSTILL_SECONDS = 20.0
 STATEFUL = (Component.DATABASE, Component.OBJECT_STORE, Component.TRAINING_ORCHESTRATOR, Component.RUNNING_ORCHESTRATOR)
 
 
@@ -118,6 +120,21 @@ def test_the_clock_of_the_database_jumps(porter: Porter, rows: Database) -> None
     survival.check_as_if_undisturbed(porter, rows, since=newest)
     survival.check_store(porter.space)
     chat.wait_says(porter.space, porter.name, "punctual", "good day", greeting)
+
+
+def test_an_engine_that_stands_still_for_a_while_answers_late(porter: Porter) -> None:
+    """There is no other: out of its Service, it would not answer at all."""
+    (engine,) = porter.serving()
+    with chat.ringing(porter.space, porter.name, "good day") as doorbell:
+        doorbell.wait_for([porter.greeting])
+        # Its helper goes on, and tells at once that it gets no answer.
+        with faults.held(engine, program="rasa run"):
+            time.sleep(STANDSTILL_SECONDS)
+        heard = len(doorbell.heard)
+        eventually("it answers again", lambda: len(doorbell.heard) > heard + 1, within=30)
+    # Whoever rings has less patience than a person.
+    assert [failure for failure in doorbell.failed if "timed out" not in failure] == []
+    assert [pod["metadata"]["uid"] for pod in porter.serving()] == [engine["metadata"]["uid"]]
 
 
 def evict(porter: Assistant, engine: Manifest) -> None:

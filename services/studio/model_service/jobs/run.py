@@ -65,8 +65,9 @@ def _helper(desired: DesiredRunning, attempt: Attempt, site: Site, *, warm: bool
         ports=[{"name": "helper", "containerPort": HELPER_PORT}],
         # The engine is started once this passes: token, endpoints and the verified model are in place.
         startupProbe=_probe("/started", HELPER_PORT, period=1, failures=900),
-        # Users wait for this one after every swap.
-        readinessProbe=_probe("/ready", HELPER_PORT, period=1, failures=5),
+        # Users wait for this one after every swap. It has patience, for no other engine gets what this one does not:
+        # out of its Service, messages fail that would only be late.
+        readinessProbe=_probe("/ready", HELPER_PORT, period=1, failures=30),
     )
 
 
