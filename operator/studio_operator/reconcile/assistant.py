@@ -68,7 +68,7 @@ class AssistantPass:
         if not await ensure_finalizer(self._cluster, resource):
             return SOON
         facts, again = await self._pursue(resource)
-        if facts.running is None and await let_go(self._cluster, namespace, name):
+        if facts.running is None and await let_go(self._cluster, namespace, [name]):
             return None
         held_back = await self._report(resource, facts)
         return min((seconds for seconds in (again, held_back) if seconds is not None), default=None)

@@ -1,5 +1,7 @@
 """The end of an Assistant: the orchestrators stop and clean, then the finalizer goes; with its namespace, at once."""
 
+from collections.abc import Iterable
+
 import structlog
 
 from studio.contract import labels, names
@@ -61,18 +63,17 @@ async def finalize(cluster: Cluster, model_service: ModelService, assistant: Man
     return None if await _take_finalizer_off(cluster, assistant) else LOOK_AGAIN
 
 
-async def let_go(cluster: Cluster, namespace: str, name: str | None = None) -> bool:
-    """Take the finalizers off an Assistant, or all, of a namespace that is going; whether it is.
+async def let_go(cluster: Cluster, namespace: str, assistants: Iterable[str]) -> bool:
+    """Take the finalizers off these Assistants of a namespace that is going; whether it is.
 
     Pods go before everything else there (OrderedNamespaceDeletion, Kubernetes 1.33), and the rights of an operator of
     that namespace with the rest: once it is asked for the end of an Assistant, it may not be able to let it end.
     """
     if not await _is_going(cluster, namespace):
         return False
-    for cached in cluster.select(ASSISTANT, namespace):
-        found = cached["metadata"]["name"]
-        if name in (None, found) and not await _let_one_go(cluster, namespace, found):
-            log.warning("finalizer not taken off", namespace=namespace, name=found)
+    for name in assistants:
+        if not await _let_one_go(cluster, namespace, name):
+            log.warning("finalizer not taken off", namespace=namespace, name=name)
     return True
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from studio.kube import KubeError
+from studio.kube import ASSISTANT, KubeError
 from studio_operator.ports import Clock, Cluster, Contents, Identity, ModelService, Recorder
 from studio_operator.reconcile.assistant import AssistantPass
 from studio_operator.reconcile.content import ContentReader
@@ -62,6 +62,7 @@ class Reconciler:
         """
         for namespace in namespaces:
             try:
-                await let_go(self._cluster, namespace)
+                assistants = self._cluster.select(ASSISTANT, namespace)
+                await let_go(self._cluster, namespace, [one["metadata"]["name"] for one in assistants])
             except (KubeError, NotLeader) as error:
                 log.warning("no farewell", namespace=namespace, error=str(error))
