@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from stage.kubectl import conditions
 from studio.contract.labels import Component
 from studio_e2e import assistants, content, faults
 from studio_e2e.assistants import Assistant
@@ -96,6 +97,26 @@ def test_drift_is_repaired_within_seconds(studio: Space, damage: Callable[[Space
         studio.delete("deployment", "studio-training-orchestrator")
         raise
     assert time.monotonic() - start <= REPAIRED_WITHIN
+    assistants.wait_studio_ready(studio)
+
+
+def test_a_keycloak_that_hangs_delays_no_repair(studio: Space) -> None:
+    embedded: Manifest = {"identity": {"embedded": {"registration": True}}}
+
+    def waits_for_keycloak() -> bool:
+        found = conditions(studio.must_get("studio", "studio"))["KeycloakReady"]
+        if found["reason"] != "RealmPending":
+            raise NotYet(f"{found['reason']}: {found['message']}")
+        return True
+
+    try:
+        with faults.held(studio.pod_of(Component.KEYCLOAK)):
+            studio.patch("studio", "studio", {"spec": embedded})
+            eventually("the operator waits for Keycloak", waits_for_keycloak, within=REPAIRED_WITHIN)
+            for damage in (scaled_stateful_set, edited_deployment):
+                eventually("repaired", damage(studio), within=REPAIRED_WITHIN)
+    finally:
+        studio.patch("studio", "studio", {"spec": {"identity": None}})
     assistants.wait_studio_ready(studio)
 
 

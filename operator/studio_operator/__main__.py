@@ -84,6 +84,7 @@ async def run(config: Config) -> int:
             operator_subject=config.subject,
             auto_create_studio=config.auto_create_studio,
         ),
+        ask=core.queue.add,
     )
     core.reconcile_with(reconciler.reconcile)
 

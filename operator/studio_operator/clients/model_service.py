@@ -25,6 +25,8 @@ from studio_operator.runtime.streams import Stream
 
 # 16 MiB of content at most; a slow link gets its time.
 CONTENT_SECONDS = 60.0
+# The turn of a Studio waits for them, and repairs nothing meanwhile.
+SLOTS_SECONDS = 3.0
 # The orchestrators send a comment every 10 s.
 SILENCE_SECONDS = 30.0
 
@@ -80,7 +82,7 @@ class HttpModelService:
         """What the running consumers hold."""
         component = Component.RUNNING_ORCHESTRATOR
         url = f"{self._http.base(component, namespace, studio)}/v1/slots"
-        return _parsed(Slots, await self._http.call("slots", component, "GET", url), url)
+        return _parsed(Slots, await self._http.call("slots", component, "GET", url, seconds=SLOTS_SECONDS), url)
 
     async def changes(self, stream: Stream) -> AsyncIterator[str | None]:
         """None once connected, then the names of assistants to look at again, until the server ends the stream.

@@ -1,7 +1,7 @@
 """One pass over the realm of a Studio: read, compare, write what differs, until nothing differs."""
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
@@ -70,16 +70,12 @@ async def _settle(admin: RealmAdmin, desired: DesiredRealm) -> SyncReport:
 
 @dataclass(frozen=True)
 class Kept:
-    """What the last pass over a realm came to. `fresh`: it was this one, so that events are due.
-
-    With an `error` the report is empty, though something may have been written before it.
-    """
+    """What the last pass over a realm came to; with an `error` the report is empty, though it may have written."""
 
     desired: DesiredRealm = field(repr=False)
     at: datetime
     report: SyncReport
     error: IdentityError | None
-    fresh: bool = True
 
 
 class PacedIdentity:
@@ -91,29 +87,40 @@ class PacedIdentity:
     def __init__(self, identity: Identity, clock: Clock) -> None:
         self._identity = identity
         self._clock = clock
+        self._wanted: dict[tuple[str, str], tuple[DesiredRealm, IdentityAccess]] = {}
         self._kept: dict[tuple[str, str], Kept] = {}
 
-    def due(self, key: tuple[str, str], desired: DesiredRealm) -> float:
-        """Seconds until the realm should be looked at; 0: now."""
+    def want(self, key: tuple[str, str], desired: DesiredRealm, access: IdentityAccess) -> Kept | None:
+        """Say what the next pass is to bring about; gives what the last one came to, if that was desired then, too."""
+        self._wanted[key] = desired, access
+        last = self._kept.get(key)
+        return last if last is not None and last.desired == desired else None
+
+    def due(self, key: tuple[str, str]) -> float:
+        """Seconds until the realm, of which something is wanted, should be looked at; 0: now."""
+        desired, _ = self._wanted[key]
         last = self._kept.get(key)
         if last is None or last.desired != desired:
             return 0.0
         period = PERIOD if last.error is None else PAUSE_AFTER_FAILURE
         return max(0.0, period - (self._clock.now() - last.at).total_seconds())
 
-    async def keep(self, key: tuple[str, str], desired: DesiredRealm, access: IdentityAccess) -> Kept:
-        """What a pass over the realm came to: a new one if it is due, else the last one."""
-        if self.due(key, desired) > 0:
-            return replace(self._kept[key], fresh=False)
+    async def keep(self, key: tuple[str, str]) -> Kept | None:
+        """A pass over the realm; None when nothing is wanted of it, or it is not due."""
+        if key not in self._wanted or self.due(key) > 0:
+            return None
+        desired, access = self._wanted[key]
         report, error = SyncReport(), None
         try:
             report = await self._identity.sync(desired, access)
         except IdentityError as failure:
             error = failure
         kept = Kept(desired, self._clock.now(), report, error)
-        self._kept[key] = kept
+        if key in self._wanted:
+            self._kept[key] = kept
         return kept
 
     def forget(self, key: tuple[str, str]) -> None:
         """The Studio is gone."""
+        self._wanted.pop(key, None)
         self._kept.pop(key, None)

@@ -1,10 +1,11 @@
 """The realm of a Studio: what its spec and Secrets want of it, passed on to Keycloak, and told of."""
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from studio.contract.labels import API_PORT, Component
-from studio.kube import SECRET, Manifest
+from studio.kube import SECRET, STUDIO, Manifest
 from studio_operator.api.v1alpha1.access import EmbeddedIdentity
 from studio_operator.components import environment, secrets
 from studio_operator.components.context import StudioContext
@@ -13,6 +14,7 @@ from studio_operator.components.keycloak import ADMIN_CLIENT
 from studio_operator.planning.realm import Administrator, DesiredRealm
 from studio_operator.ports import Cluster, IdentityAccess, IdentityRefused, Recorder, SyncReport
 from studio_operator.reconcile.identity import PacedIdentity
+from studio_operator.runtime.keys import Key
 
 # What Keycloak refused, it will refuse again, until somebody changes the spec or Keycloak.
 AFTER_REFUSAL = 60.0
@@ -22,9 +24,10 @@ AFTER_REFUSAL = 60.0
 class RealmState:
     """What is wrong with the realm, if anything, as (reason, message), and when to try again.
 
-    `refused`: it will not get better by itself.
+    `pending`: no pass over it has come to an end since that is wanted. `refused`: it will not get better by itself.
     """
 
+    pending: bool = False
     problem: tuple[str, str] | None = None
     refused: bool = False
     again: float | None = None
@@ -32,28 +35,44 @@ class RealmState:
 
 @dataclass(frozen=True)
 class RealmStep:
-    """The step of a Studio's pass that keeps its realm."""
+    """Keeps the realm of a Studio, in turns of its own: Keycloak may take a minute to answer, and repairs do not wait.
+
+    `ask` asks for a turn of a key.
+    """
 
     _cluster: Cluster
     _recorder: Recorder
     _identity: PacedIdentity
+    _ask: Callable[[Key], None]
 
-    async def run(self, resource: Manifest, context: StudioContext) -> RealmState:
-        """Bring the realm to what is wanted. Keycloak must answer, and its Secrets exist."""
+    async def run(self, context: StudioContext) -> RealmState:
+        """In the Studio's turn: say what is wanted, hear what was found. Keycloak answers, and its Secrets exist."""
         wanted = context.spec.identity.embedded
         if wanted is None:
             self.forget(context.namespace, context.name)
             return RealmState()
         desired, access = await self._wanted(context, wanted)
         key = (context.namespace, context.name)
-        kept = await self._identity.keep(key, desired, access)
-        if kept.fresh:
-            await self._tell(resource, kept.report)
+        kept = self._identity.want(key, desired, access)
+        due = self._identity.due(key)
+        if not due:
+            self._ask(Key("Realm", *key))
+        if kept is None:
+            return RealmState(pending=True)
         if kept.error is None:
             return RealmState()
         if isinstance(kept.error, IdentityRefused):
-            return RealmState(("RealmRefused", str(kept.error)), refused=True, again=AFTER_REFUSAL)
-        return RealmState(("RealmUnreachable", str(kept.error)), again=max(1.0, self._identity.due(key, desired)))
+            return RealmState(problem=("RealmRefused", str(kept.error)), refused=True, again=AFTER_REFUSAL)
+        return RealmState(problem=("RealmUnreachable", str(kept.error)), again=max(1.0, due))
+
+    async def sync(self, namespace: str, name: str) -> None:
+        """In the realm's own turn: bring it to what was wanted last, tell of it, and let the Studio's turn hear."""
+        kept = await self._identity.keep((namespace, name))
+        resource = self._cluster.cached(STUDIO, namespace, name)
+        if kept is None or resource is None:
+            return
+        await self._tell(resource, kept.report)
+        self._ask(Key("Studio", namespace, name))
 
     def forget(self, namespace: str, name: str) -> None:
         """The Studio, or its Keycloak, is gone."""

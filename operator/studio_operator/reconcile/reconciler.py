@@ -1,6 +1,6 @@
 """What the work queue calls: from a key to the pass of its kind."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import structlog
@@ -10,7 +10,9 @@ from studio_operator.ports import Clock, Cluster, Contents, Identity, ModelServi
 from studio_operator.reconcile.assistant import AssistantPass
 from studio_operator.reconcile.content import ContentReader
 from studio_operator.reconcile.finalize import let_go
+from studio_operator.reconcile.identity import PacedIdentity
 from studio_operator.reconcile.pacing import Pacing
+from studio_operator.reconcile.realm import RealmStep
 from studio_operator.reconcile.settings import Settings
 from studio_operator.reconcile.studio import StudioPass
 from studio_operator.runtime.gate import NotLeader
@@ -29,7 +31,7 @@ class Services:
 
 
 class Reconciler:
-    """Passes over Studios and Assistants, over ports."""
+    """Passes over Studios, their realms and Assistants, over ports. `ask` asks for a turn of a key."""
 
     def __init__(
         self,
@@ -38,12 +40,13 @@ class Reconciler:
         recorder: Recorder,
         clock: Clock,
         settings: Settings,
+        *,
+        ask: Callable[[Key], None],
     ) -> None:
         self._cluster = cluster
         content = ContentReader(cluster, services.contents)
-        self._studio = StudioPass(
-            cluster, recorder, clock, settings, models=services.models, identity=services.identity
-        )
+        self._realm = RealmStep(cluster, recorder, PacedIdentity(services.identity, clock), ask)
+        self._studio = StudioPass(cluster, recorder, clock, settings, models=services.models, realm=self._realm)
         self._assistant = AssistantPass(cluster, services.models, recorder, clock, settings, content, Pacing())
 
     async def reconcile(self, key: Key) -> float | None:
@@ -53,6 +56,9 @@ class Reconciler:
         """
         if key.kind == "Studio":
             return await self._studio.run(key.namespace, key.name)
+        if key.kind == "Realm":
+            await self._realm.sync(key.namespace, key.name)
+            return None
         return await self._assistant.run(key.namespace, key.name)
 
     async def farewell(self, namespaces: Iterable[str]) -> None:

@@ -12,9 +12,8 @@ from studio_operator.components.talk import talk_routes
 from studio_operator.planning.membership import studio_of
 from studio_operator.planning.scaling import running_slots
 from studio_operator.planning.stores import refused_change
-from studio_operator.ports import Clock, Cluster, Identity, ModelService, ModelServiceError, Recorder
+from studio_operator.ports import Clock, Cluster, ModelService, ModelServiceError, Recorder
 from studio_operator.reconcile import observed
-from studio_operator.reconcile.identity import PacedIdentity
 from studio_operator.reconcile.realm import RealmState, RealmStep
 from studio_operator.reconcile.report import report
 from studio_operator.reconcile.settings import Settings
@@ -37,7 +36,7 @@ class StudioPass:
         settings: Settings,
         *,
         models: ModelService,
-        identity: Identity,
+        realm: RealmStep,
     ) -> None:
         self._cluster = cluster
         self._models = models
@@ -45,7 +44,7 @@ class StudioPass:
         self._clock = clock
         self._settings = settings
         self._stages = Stages(cluster)
-        self._realm = RealmStep(cluster, recorder, PacedIdentity(identity, clock))
+        self._realm = realm
 
     async def run(self, namespace: str, name: str) -> float | None:
         """One pass; None when there is nothing to do until something changes."""
@@ -78,7 +77,7 @@ class StudioPass:
             self._cluster, context, observed.health(self._cluster, context), migration
         )
         answers = Component.KEYCLOAK not in health or health[Component.KEYCLOAK].available
-        realm = await self._realm.run(resource, context) if outcome.complete and answers else RealmState()
+        realm = await self._realm.run(context) if outcome.complete and answers else RealmState()
         facts = StudioFacts(
             generation,
             version,
@@ -89,6 +88,7 @@ class StudioPass:
             migration=migration,
             problem=outcome.problem or (realm.problem if realm.refused else None),
             realm=realm.problem,
+            realm_pending=realm.pending,
             external=_external(studio, wanted | used),
             held=await self._held(context, health),
         )

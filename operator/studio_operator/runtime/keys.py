@@ -12,9 +12,9 @@ _OF_ASSISTANTS = frozenset({labels.Component.ACTIONS, labels.Component.TRAINING,
 
 
 class Key(NamedTuple):
-    """One custom resource, whether it exists or not."""
+    """One custom resource, whether it exists or not, or the realm of a Studio."""
 
-    kind: Literal["Assistant", "Studio"]
+    kind: Literal["Assistant", "Studio", "Realm"]
     namespace: str
     name: str
 

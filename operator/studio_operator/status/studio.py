@@ -45,6 +45,8 @@ class StudioFacts:
     problem: tuple[str, str] | None = None
     # What is wrong with the realm of a Keycloak that answers.
     realm: tuple[str, str] | None = None
+    # No pass over the realm has come to an end since that is wanted of it.
+    realm_pending: bool = False
     paused: bool = False
     external: frozenset[Component] = frozenset()
     # What the running consumers hold; None: the running orchestrator did not tell.
@@ -59,7 +61,7 @@ def studio_status(facts: StudioFacts, *, before: Mapping[str, Any], now: datetim
     if facts.paused:
         return {**before, "conditions": paused(old, generation=facts.generation, now=now)}
     earlier = known(old)
-    parts = _parts(facts) if facts.looked else [earlier[kind] for kind in PART_CONDITIONS if kind in earlier]
+    parts = _parts(facts, earlier) if facts.looked else [earlier[kind] for kind in PART_CONDITIONS if kind in earlier]
     conditions = [*_summary(facts, parts, earlier), *parts]
     # Only a version that is completely rolled out is shown.
     version = facts.version if conditions[0].status else before.get("version")
@@ -91,10 +93,10 @@ def missing_part(status: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _parts(facts: StudioFacts) -> list[Condition]:
+def _parts(facts: StudioFacts, earlier: Mapping[str, Condition]) -> list[Condition]:
     return [
         _dependencies(facts),
-        *(_part(kind, components, facts) for kind, components in PARTS.items()),
+        *(_part(kind, components, facts, earlier.get(kind)) for kind, components in PARTS.items()),
         _migration(facts),
         _spare_slot(facts),
     ]
@@ -113,7 +115,7 @@ def _dependencies(facts: StudioFacts) -> Condition:
     return true("DependenciesReady", "Ready")
 
 
-def _part(kind: str, components: tuple[Component, ...], facts: StudioFacts) -> Condition:
+def _part(kind: str, components: tuple[Component, ...], facts: StudioFacts, earlier: Condition | None) -> Condition:
     for component in components:
         if component in facts.external:
             return true(kind, "External", f"{component.value} is provided from outside")
@@ -122,9 +124,18 @@ def _part(kind: str, components: tuple[Component, ...], facts: StudioFacts) -> C
             return unknown(kind, "Pending", "waits for the parts before it")
         if not health.ready:
             return false(kind, health.reason, health.message)
-    if kind == "KeycloakReady" and facts.realm:
-        return false(kind, *facts.realm)
+    if kind == "KeycloakReady" and (unfit := _unfit_realm(facts, earlier)):
+        return false(kind, *unfit)
     return true(kind, "Ready", "embedded: one small pod, for trying and small teams" if kind in EMBEDDED else "")
+
+
+def _unfit_realm(facts: StudioFacts, earlier: Condition | None) -> tuple[str, str] | None:
+    if not facts.realm_pending:
+        return facts.realm
+    if earlier is not None and earlier.status and earlier.generation == facts.generation:
+        # The operator has just begun, and the one before it found the realm as this very spec wants it.
+        return None
+    return "RealmPending", "Keycloak answers; its realm is being brought to what the spec wants"
 
 
 def _migration(facts: StudioFacts) -> Condition:

@@ -52,8 +52,8 @@ OF_KUBERNETES = {
 }
 # States of items, notes of the audit, endings that only decide about the next attempt.
 OF_THE_QUEUE = {"Running", "Warming", "Draining", "Adopted", "Released", "Reprioritised", "Crashed", "Problem"}
-# The end of the reason of an event, and the name of a class in an annotation.
-OTHER_WORDS = {"Ended", "ContentProblem"}
+# The end of the reason of an event, the name of a class in an annotation, and the kind of a key of the work queue.
+OTHER_WORDS = {"Ended", "ContentProblem", "Realm"}
 _WORD = re.compile(r"(?:[A-Z][a-z]+)+")
 
 

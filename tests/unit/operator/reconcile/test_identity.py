@@ -56,43 +56,60 @@ async def test_a_realm_that_does_not_become_what_is_written() -> None:
 async def test_once_a_minute() -> None:
     identity, clock = FakeIdentity(), SettableClock()
     paced = PacedIdentity(identity, clock)
+    assert paced.want(KEY, DESIRED, ACCESS) is None
     identity.report = SyncReport(updated=("realm studio",))
-    first = await paced.keep(KEY, DESIRED, ACCESS)
-    assert first.fresh
+    first = await paced.keep(KEY)
+    assert first is not None
     assert first.report.updated == ("realm studio",)
     clock.advance(PERIOD - 1)
-    again = await paced.keep(KEY, DESIRED, ACCESS)
-    assert not again.fresh
-    assert again.report == first.report
-    assert paced.due(KEY, DESIRED) == 1
+    assert await paced.keep(KEY) is None
+    assert paced.want(KEY, DESIRED, ACCESS) == first
+    assert paced.due(KEY) == 1
     assert len(identity.passes) == 1
     clock.advance(1)
-    assert (await paced.keep(KEY, DESIRED, ACCESS)).fresh
+    assert await paced.keep(KEY) is not None
     assert len(identity.passes) == 2
 
 
 async def test_a_changed_wish_does_not_wait() -> None:
     identity, clock = FakeIdentity(), SettableClock()
     paced = PacedIdentity(identity, clock)
-    await paced.keep(KEY, DESIRED, ACCESS)
+    paced.want(KEY, DESIRED, ACCESS)
+    await paced.keep(KEY)
     for changed in (
         replace(DESIRED, registration=True),
         replace(DESIRED, registration=True, external_client_secret="rotated"),
     ):
-        assert paced.due(KEY, changed) == 0
-        assert (await paced.keep(KEY, changed, ACCESS)).fresh
-    await paced.keep(("ns", "other"), DESIRED, ACCESS)
+        assert paced.want(KEY, changed, ACCESS) is None, "what was found was of another wish"
+        assert paced.due(KEY) == 0
+        assert await paced.keep(KEY) is not None
+    paced.want(("ns", "other"), DESIRED, ACCESS)
+    await paced.keep(("ns", "other"))
     assert len(identity.passes) == 4
+
+
+async def test_what_is_forgotten_is_not_looked_at() -> None:
+    identity = FakeIdentity()
+    paced = PacedIdentity(identity, SettableClock())
+    assert await paced.keep(KEY) is None, "nothing was wanted yet"
+    paced.want(KEY, DESIRED, ACCESS)
     paced.forget(KEY)
-    assert paced.due(KEY, replace(DESIRED, registration=True)) == 0
+    assert await paced.keep(KEY) is None
+    assert identity.passes == []
 
 
 async def test_a_failure_is_kept_and_soon_tried_again() -> None:
     identity, clock = FakeIdentity(error=IdentityUnreachable("away")), SettableClock()
     paced = PacedIdentity(identity, clock)
-    assert str((await paced.keep(KEY, DESIRED, ACCESS)).error) == "away"
-    assert not (await paced.keep(KEY, DESIRED, ACCESS)).fresh
+    paced.want(KEY, DESIRED, ACCESS)
+    failed = await paced.keep(KEY)
+    assert failed is not None
+    assert str(failed.error) == "away"
+    assert paced.want(KEY, DESIRED, ACCESS) == failed
+    assert await paced.keep(KEY) is None
     identity.error = None
     clock.advance(PAUSE_AFTER_FAILURE)
-    assert (await paced.keep(KEY, DESIRED, ACCESS)).error is None
+    healed = await paced.keep(KEY)
+    assert healed is not None
+    assert healed.error is None
     assert len(identity.passes) == 2

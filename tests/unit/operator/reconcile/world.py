@@ -75,7 +75,10 @@ class World:
             auto_create_studio=auto_create,
         )
         services = Services(models=self.model_service, contents=self.contents, identity=self.identity)
-        self.reconciler = Reconciler(self.cluster, services, self.recorder, self.clock, settings)
+        self._asked: list[Key] = []
+        self.reconciler = Reconciler(
+            self.cluster, services, self.recorder, self.clock, settings, ask=self._asked.append
+        )
 
     # What people do.
 
@@ -94,8 +97,14 @@ class World:
     # What the operator does.
 
     async def look_at(self, kind: Kind, name: str) -> float | None:
+        """A turn of the resource, and of all that it asks for; gives what the last turn of its own returned."""
         key = Key("Studio" if kind == STUDIO else "Assistant", TEAM, name)
-        return await self.reconciler.reconcile(key)
+        again = await self.reconciler.reconcile(key)
+        while self._asked:
+            asked = self._asked.pop(0)
+            answer = await self.reconciler.reconcile(asked)
+            again = answer if asked == key else again
+        return again
 
     async def look_at_all(self) -> None:
         for kind in (STUDIO, ASSISTANT):
