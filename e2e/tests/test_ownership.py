@@ -104,7 +104,7 @@ def test_a_keycloak_that_hangs_delays_no_repair(studio: Space) -> None:
     embedded: Manifest = {"identity": {"embedded": {"registration": True}}}
 
     def waits_for_keycloak() -> bool:
-        found = conditions(studio.must_get("studio", "studio"))["KeycloakReady"]
+        found = conditions(studio.must_get("studio", "studio"))["Ready"]
         if found["reason"] != "RealmPending":
             raise NotYet(f"{found['reason']}: {found['message']}")
         return True

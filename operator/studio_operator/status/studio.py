@@ -28,6 +28,7 @@ PART_CONDITIONS = ("DependenciesReady", *PARTS, "MigrationSucceeded", "SpareSlot
 STORES = (Component.DATABASE, Component.OBJECT_STORE, Component.EVENT_BROKER)
 # Of the assistants that hold slots; a condition is read by people.
 MOST_NAMED = 10
+PENDING_REALM = ("RealmPending", "Keycloak answers; its realm is being brought to what the spec wants")
 EMBEDDED = ("DatabaseReady", "ObjectStoreReady", "EventBrokerReady", "KeycloakReady")
 
 
@@ -124,18 +125,16 @@ def _part(kind: str, components: tuple[Component, ...], facts: StudioFacts, earl
             return unknown(kind, "Pending", "waits for the parts before it")
         if not health.ready:
             return false(kind, health.reason, health.message)
-    if kind == "KeycloakReady" and (unfit := _unfit_realm(facts, earlier)):
-        return false(kind, *unfit)
+    if kind == "KeycloakReady" and facts.realm_pending:
+        # What was found of an earlier spec, or by the operator before this one, still serves.
+        return earlier if earlier is not None and _found(earlier) else false(kind, *PENDING_REALM)
+    if kind == "KeycloakReady" and facts.realm:
+        return false(kind, *facts.realm)
     return true(kind, "Ready", "embedded: one small pod, for trying and small teams" if kind in EMBEDDED else "")
 
 
-def _unfit_realm(facts: StudioFacts, earlier: Condition | None) -> tuple[str, str] | None:
-    if not facts.realm_pending:
-        return facts.realm
-    if earlier is not None and earlier.status and earlier.generation == facts.generation:
-        # The operator has just begun, and the one before it found the realm as this very spec wants it.
-        return None
-    return "RealmPending", "Keycloak answers; its realm is being brought to what the spec wants"
+def _found(realm: Condition) -> bool:
+    return (realm.status, realm.reason) == (True, "Ready")
 
 
 def _migration(facts: StudioFacts) -> Condition:
@@ -191,6 +190,9 @@ def _summary(facts: StudioFacts, parts: Sequence[Condition], earlier: Mapping[st
     broken = next((part for part in needed if part.status is False), None) or next(
         (part for part in needed if not part.status), None
     )
+    carried = any(part.generation not in (None, facts.generation) for part in needed)
+    if broken is None and facts.realm_pending and carried:
+        broken = false("Ready", *PENDING_REALM)
     failed = facts.migration if facts.migration and facts.migration.failed else None
     problem = facts.problem or (("MigrationFailed", failed.message) if failed else None)
     summary = [_ready(problem, broken)]

@@ -659,7 +659,7 @@ class TestRealm:
             group.create_task(world.look_at(STUDIO, "studio"))
             await world.identity.asked.wait()
             conditions = world.conditions(STUDIO, "studio")
-            assert conditions["KeycloakReady"] == conditions["Ready"] == ("False", "RealmPending")
+            assert (conditions["Ready"], conditions["KeycloakReady"]) == (("False", "RealmPending"), ("True", "Ready"))
             database = world.get(STATEFULSET, "studio-database")
             world.kube.put({**database, "spec": {**database["spec"], "replicas": 0}})
             await world.reconciler.reconcile(Key("Studio", TEAM, "studio"))
@@ -678,6 +678,19 @@ class TestRealm:
             await world.identity.asked.wait()
             assert world.conditions(STUDIO, "studio")["Ready"] == ("True", "Ready")
             world.identity.answers.set()
+
+    async def test_a_realm_that_was_never_there_serves_nobody(self, world: World) -> None:
+        world.put(STUDIO, "studio", identity={"external": {"issuer": "https://login.example.com"}})
+        await world.settle()
+        world.put(STUDIO, "studio")
+        world.identity.answers.clear()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(world.settle())
+            await world.identity.asked.wait()
+            conditions = world.conditions(STUDIO, "studio")
+            assert conditions["KeycloakReady"] == conditions["Ready"] == ("False", "RealmPending")
+            world.identity.answers.set()
+        assert world.conditions(STUDIO, "studio")["Ready"] == ("True", "Ready")
 
     async def test_what_keycloak_refuses_needs_somebody(self, world: World) -> None:
         world.put(STUDIO, "studio")
