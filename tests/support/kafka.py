@@ -12,7 +12,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aiokafka.admin import AIOKafkaAdminClient
-from tests.support import certificates
+from tests.support import certificates, folders
 from tests.support.patience import STUCK_SECONDS
 from tests.support.ports import free_ports
 
@@ -134,7 +133,7 @@ def missing() -> str | None:
 @contextmanager
 def kafka(*, start: bool = True) -> Iterator[KafkaServer]:
     """A broker on free ports of its own, started unless told otherwise; it ends with the block and leaves nothing."""
-    folder = Path(tempfile.mkdtemp(prefix="studio-kafka-"))
+    folder = folders.make("studio-kafka-")
     *ports, controller = free_ports(len(_PROTOCOLS) + 1)
     server = KafkaServer(folder, dict(zip(_PROTOCOLS, ports, strict=True)), controller)
     try:
