@@ -28,11 +28,14 @@ def measure(
     """
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--parts", nargs="*", choices=parts, default=list(parts))
-    where, results = circumstances(command), []
-    for name in parser.parse_args(arguments).parts:
-        results += parts[name](where)
+    where, missed = circumstances(command), 0
+    chosen = parser.parse_args(arguments).parts
+    for number, name in enumerate(chosen, 1):
+        print(f"part {number} of {len(chosen)}: {name}", flush=True)
+        results = parts[name](where)
         keep(file, results, order)
-    return tell(results)
+        missed |= tell(results)
+    return missed
 
 
 def circumstances(command: str) -> Circumstances:
@@ -54,7 +57,10 @@ def tell(results: Iterable[Result]) -> int:
     """Print a line a result; returns the exit code: 1 when a goal was missed."""
     missed = 0
     for result in results:
-        print(f"{_mark(result)} {result.measure}: {result.value:g} {result.unit} ({result.goal}) {result.spread}")
+        print(
+            f"{_mark(result)} {result.measure}: {result.value:g} {result.unit} ({result.goal}) {result.spread}",
+            flush=True,
+        )
         missed += result.met is False
     return 1 if missed else 0
 

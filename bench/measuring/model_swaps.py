@@ -108,7 +108,12 @@ def swaps(kubectl: Kubectl, *, count: int = 20) -> Swaps:
         wait_single(porter)
         with talking(space, porter.name) as talk:
             eventually("somebody answers", lambda: len(talk.told) > MESSAGES_PER_SECOND, within=60)
-            return Swaps([_swap(porter, talk, model=number % 2) for number in range(count)], talk)
+            activations = []
+            for number in range(count):
+                activations.append(_swap(porter, talk, model=number % 2))
+                failed = f"{len(talk.failures)} of {len(talk.told)} messages failed"
+                print(f"swap {number + 1} of {count}: {activations[-1]:.1f} s; {failed}", flush=True)
+            return Swaps(activations, talk)
 
 
 def _swap(porter: Assistant, talk: Talk, *, model: int) -> float:
