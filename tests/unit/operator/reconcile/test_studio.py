@@ -612,7 +612,7 @@ class TestRealm:
         world.identity.report = SyncReport(updated=("realm",))
         world.put(STUDIO, "studio", publicUrl="https://bots.example.com")
         await world.look_at(STUDIO, "studio")
-        assert "RealmUpdated" in world.recorder.reasons("Studio/studio")
+        assert world.recorder.reasons("Studio/studio")[-2:] == ["RealmUpdated", "Ready"]
 
     async def test_it_waits_for_keycloak(self, world: World) -> None:
         world.put(STUDIO, "studio")
