@@ -6,7 +6,7 @@ whoever calls it and handed over in seconds.
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from measuring import command, figures, goals, scenarios
@@ -16,7 +16,6 @@ from cluster.errors import ClusterError
 from stage.kubectl import Kubectl
 
 FILE = FOLDER / "first-chat.json"
-PARTS = ("arrivals", "rest", "drift", "kills")
 COMMAND = "make bench-first-chat"
 KILLS, APPLIES = 10, 2
 GIVEN = {
@@ -31,42 +30,25 @@ GIVEN = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the parts, write the file. Returns the exit code: 1 when a goal was missed."""
     options = _parser().parse_args(arguments)
-    circumstances = command.circumstances(COMMAND)
-    results = [
-        judge(goal, seconds, replace(circumstances, command=timed), spread="given by the caller")
+    where = command.circumstances(COMMAND)
+    given = [
+        judge(goal, seconds, replace(where, command=timed), spread="given by the caller")
         for name, (goal, timed) in GIVEN.items()
         if (seconds := getattr(options, name)) is not None
     ]
-    if options.parts:
-        kubectl = command.cluster_at_hand()
-        for measure in _measurements(options.parts):
-            results += measure(kubectl, circumstances)
-            command.keep(FILE, results, goals.FIRST_CHAT)
-    command.keep(FILE, results, goals.FIRST_CHAT)
-    return command.tell(results)
+    command.keep(FILE, given, goals.FIRST_CHAT)
+    missed = command.tell(given)
+    return missed | command.measure(PARTS, options.parts, where, file=FILE, order=goals.FIRST_CHAT)
 
 
-Measurement = Callable[[Kubectl, Circumstances], list[Result]]
-
-
-def _measurements(parts: Sequence[str]) -> list[Measurement]:
-    chosen: list[Measurement] = []
-    if {"arrivals", "kills"} & set(parts):
-        # The kills are held against the end state of an undisturbed arrival, so the two belong together.
-        chosen.append(lambda kubectl, where: _arrivals(kubectl, where, with_kills="kills" in parts))
-    if "rest" in parts:
-        chosen.append(_rest)
-    if "drift" in parts:
-        chosen.append(_drift)
-    return chosen
-
-
-def _arrivals(kubectl: Kubectl, where: Circumstances, *, with_kills: bool) -> list[Result]:
+def _arrivals(where: Circumstances) -> list[Result]:
+    """Undisturbed, and then with the operator killed again and again: the end states are compared."""
+    kubectl = command.cluster_at_hand()
     seen = scenarios.arrivals(kubectl)
     consumers = [mebibytes for component in scenarios.CONSUMERS for mebibytes in seen.memory[component]]
     orchestrators = [mebibytes for component in scenarios.ORCHESTRATORS for mebibytes in seen.memory[component]]
     what = "examples/concert-hall without its action server"
-    results = [
+    return [
         judge(goals.FIRST, seen.first, where, spread=what),
         judge(goals.SECOND, seen.second, where, spread=what),
         judge(goals.OPERATOR_MEMORY, max(seen.memory["operator"]), where),
@@ -74,11 +56,11 @@ def _arrivals(kubectl: Kubectl, where: Circumstances, *, with_kills: bool) -> li
         judge(goals.ORCHESTRATOR_MEMORY, max(orchestrators), where, spread=figures.spread(orchestrators)),
         judge(goals.CPU_REQUESTS, float(seen.cores), where),
         judge(goals.CPU_REQUESTS_WARM, float(seen.cores + seen.engine), where),
+        _survived(kubectl, seen, where),
     ]
-    return [*results, *(_kills(kubectl, where, seen) if with_kills else [])]
 
 
-def _kills(kubectl: Kubectl, where: Circumstances, seen: scenarios.Arrivals) -> list[Result]:
+def _survived(kubectl: Kubectl, seen: scenarios.Arrivals, where: Circumstances) -> Result:
     drawn = scenarios.moments_of(KILLS, APPLIES, within=seen.first, seed=1)
     survivals = [scenarios.survive(kubectl, seen.state, moments) for moments in drawn]
     survived = sum(len(survival.moments) for survival in survivals if not survival.differences)
@@ -87,11 +69,11 @@ def _kills(kubectl: Kubectl, where: Circumstances, seen: scenarios.Arrivals) -> 
         + (f", differences: {survival.differences}" if survival.differences else "")
         for survival in survivals
     ]
-    return [judge(goals.KILLS, survived, where, spread="; ".join(told))]
+    return judge(goals.KILLS, survived, where, spread="; ".join(told))
 
 
-def _rest(kubectl: Kubectl, where: Circumstances) -> list[Result]:
-    seen = scenarios.at_rest(kubectl)
+def _rest(where: Circumstances) -> list[Result]:
+    seen = scenarios.at_rest(command.cluster_at_hand())
     everybody = "" if seen.all_writes is None else f"; all clients of the API server {seen.all_writes:.2f} per second"
     return [
         judge(goals.WRITES, seen.writes, where, spread=f"in 60 s: {seen.detail}{everybody}"),
@@ -99,14 +81,16 @@ def _rest(kubectl: Kubectl, where: Circumstances) -> list[Result]:
     ]
 
 
-def _drift(kubectl: Kubectl, where: Circumstances) -> list[Result]:
-    seconds = scenarios.repairs(kubectl)
+def _drift(where: Circumstances) -> list[Result]:
+    seconds = scenarios.repairs(command.cluster_at_hand())
     return [judge(goals.DRIFT, figures.percentile(seconds, 0.99), where, spread=figures.spread(seconds))]
 
 
+PARTS: dict[str, command.Part] = {"arrivals": _arrivals, "rest": _rest, "drift": _drift}
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS))
+    parser = command.parser(__doc__, PARTS)
     for name, (goal, _) in GIVEN.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=float, metavar="SECONDS", help=goal.measure)
     return parser

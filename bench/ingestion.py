@@ -53,7 +53,8 @@ PARTS: dict[str, command.Part] = {"rate": rate, "visible": visible, "kills": kil
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the parts, write the file. Returns the exit code: 1 when a goal was missed."""
-    return command.measure(PARTS, arguments, about=__doc__, command=COMMAND, file=FILE, order=goals.STUDIO)
+    chosen = command.parser(__doc__, PARTS).parse_args(arguments).parts
+    return command.measure(PARTS, chosen, command.circumstances(COMMAND), file=FILE, order=goals.STUDIO)
 
 
 if __name__ == "__main__":

@@ -13,23 +13,21 @@ from stage.kubectl import Kubectl
 Part = Callable[[Circumstances], list[Result]]
 
 
+def parser(about: str | None, parts: Mapping[str, Part]) -> argparse.ArgumentParser:
+    """Of a command line that chooses among parts; without a choice, all of them."""
+    made = argparse.ArgumentParser(description=about)
+    made.add_argument("--parts", nargs="*", choices=parts, default=list(parts))
+    return made
+
+
 def measure(
-    parts: Mapping[str, Part],
-    arguments: Sequence[str] | None,
-    *,
-    about: str | None,
-    command: str,
-    file: Path,
-    order: Iterable[Goal],
+    parts: Mapping[str, Part], chosen: Sequence[str], where: Circumstances, *, file: Path, order: Iterable[Goal]
 ) -> int:
-    """Run the parts that the arguments choose and keep what each gives.
+    """Run the chosen parts and keep what each gives.
 
     Returns the exit code: 1 when a goal was missed.
     """
-    parser = argparse.ArgumentParser(description=about)
-    parser.add_argument("--parts", nargs="*", choices=parts, default=list(parts))
-    where, missed = circumstances(command), 0
-    chosen = parser.parse_args(arguments).parts
+    missed = 0
     for number, name in enumerate(chosen, 1):
         print(f"part {number} of {len(chosen)}: {name}", flush=True)
         results = parts[name](where)

@@ -77,7 +77,7 @@ class StudioPass:
             self._cluster, context, observed.health(self._cluster, context), migration
         )
         answers = Component.KEYCLOAK not in health or health[Component.KEYCLOAK].available
-        realm = await self._realm.run(context) if outcome.complete and answers else RealmState()
+        realm = await self._realm.run(context) if outcome.complete and answers else RealmState(pending=True)
         facts = StudioFacts(
             generation,
             version,

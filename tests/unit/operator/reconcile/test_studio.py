@@ -668,6 +668,23 @@ class TestRealm:
         await world.settle()
         assert world.conditions(STUDIO, "studio")["KeycloakReady"] == ("True", "Ready")
 
+    async def test_a_wish_from_while_the_database_was_away_has_to_arrive_too(self, world: World) -> None:
+        world.put(STUDIO, "studio")
+        await world.settle()
+        serving = world.get(STATEFULSET, "studio-database")["status"]
+        world.kube.set_status(STATEFULSET, TEAM, "studio-database", {**serving, "readyReplicas": 0})
+        world.put(STUDIO, "studio", identity={"embedded": {"registration": True}})
+        await world.look_at(STUDIO, "studio")
+        assert world.conditions(STUDIO, "studio")["KeycloakReady"] == ("True", "Ready")
+        world.kube.set_status(STATEFULSET, TEAM, "studio-database", serving)
+        world.identity.answers.clear()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(world.look_at(STUDIO, "studio"))
+            await world.identity.asked.wait()
+            assert world.conditions(STUDIO, "studio")["Ready"] == ("False", "RealmPending")
+            world.identity.answers.set()
+        assert world.conditions(STUDIO, "studio")["Ready"] == ("True", "Ready")
+
     async def test_an_operator_that_begins_takes_the_realm_for_what_it_was(self, world: World) -> None:
         world.put(STUDIO, "studio")
         await world.settle()
