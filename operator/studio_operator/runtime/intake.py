@@ -7,6 +7,8 @@ from studio_operator.runtime.keys import Key, concerned, key_of
 from studio_operator.runtime.stores import Difference, Stores
 
 _RESOURCES = frozenset({"Assistant", "Studio"})
+# Of a resource; its status and its finalizers are all that passes write.
+_OF_OTHERS = ("uid", "generation", "deletionTimestamp", "annotations", "labels")
 
 
 class Intake:
@@ -39,11 +41,13 @@ class Intake:
     def learn(self, kind: Kind, body: Manifest, *, created: bool = False) -> None:
         """The answer to a write of a pass: news for others, not for the key that was written.
 
-        Unless it was `created`: whoever makes a resource is not the pass that looks after it.
+        Unless it was `created`: whoever makes a resource is not the pass that looks after it. And unless the answer
+        brings what somebody else has changed meanwhile: its own event, older than the answer, will be no news.
         """
         difference = self._stores.learn(kind, body)
         if difference is not None and kind.kind in _RESOURCES:
-            self.changed(kind, difference, besides=None if created else key_of(body))
+            ours = not created and not _edited(difference)
+            self.changed(kind, difference, besides=key_of(body) if ours else None)
 
     def changed(self, kind: Kind, difference: Difference, *, besides: Key | None = None) -> None:
         """Queue every key that the old or the new version of an object concerns, `besides` excepted."""
@@ -55,3 +59,9 @@ class Intake:
             self._add(key)
         if kind == DEPLOYMENT:
             self._on_deployments()
+
+
+def _edited(difference: Difference) -> bool:
+    """Whether more has changed of a resource than what passes write."""
+    before, after = ((body or {}).get("metadata", {}) for body in difference)
+    return any(before.get(field) != after.get(field) for field in _OF_OTHERS)
