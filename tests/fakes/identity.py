@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from studio_operator.planning.realm import DesiredRealm
-from studio_operator.ports import IdentityAccess, IdentityError, SyncReport
+from studio_operator.ports import IdentityAccess, SyncReport
 
 
 @dataclass
@@ -16,7 +16,7 @@ class FakeIdentity:
 
     passes: list[tuple[DesiredRealm, IdentityAccess]] = field(default_factory=list)
     report: SyncReport = field(default_factory=SyncReport)
-    error: IdentityError | None = None
+    error: Exception | None = None
     answers: asyncio.Event = field(default_factory=asyncio.Event)
     asked: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -25,8 +25,8 @@ ATTEMPTS = 3
 FIRST_BACKOFF_SECONDS = 0.2
 T = TypeVar("T")
 
-# Answers of a Keycloak, or of what is before it, that is not up yet or goes down.
-_PASSING = frozenset({408, 429, 502, 503, 504})
+# Besides errors of the server, with which a Keycloak answers whose database is away.
+_PASSING = frozenset({408, 429})
 
 
 class KeycloakRealms:
@@ -164,7 +164,7 @@ class KeycloakRealm:
 
         async def send() -> "Response":
             answer: Response = await getattr(self._connection, f"a_raw_{method.lower()}")(path, **arguments)
-            if answer.status_code in _PASSING:
+            if _passes(answer.status_code):
                 raise KeycloakConnectionError(f"it answered {answer.status_code}", answer.status_code)
             return answer
 
@@ -183,7 +183,7 @@ async def _insist(call: str, send: Callable[[], Awaitable[T]]) -> T:
             answer = await send()
         except KeycloakError as error:
             code = error.response_code or 0
-            if not isinstance(error, KeycloakConnectionError) and code not in _PASSING:
+            if not isinstance(error, KeycloakConnectionError) and not _passes(code):
                 raise IdentityRefused(
                     f"Keycloak does not let the operator in ({code}): its client in the realm master is gone or has "
                     "another secret than the Secret says; docs/identity.md tells how to bring them together"
@@ -198,6 +198,11 @@ async def _insist(call: str, send: Callable[[], Awaitable[T]]) -> T:
             metrics.IDENTITY_SECONDS.labels(call).observe(time.monotonic() - started)
         await asyncio.sleep(FIRST_BACKOFF_SECONDS * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))  # noqa: S311
     raise AssertionError("the last attempt returns or raises")
+
+
+def _passes(status: int) -> bool:
+    """Whether it is an answer of a Keycloak, or of what is before it, that cannot answer now."""
+    return status in _PASSING or status >= 500  # noqa: PLR2004
 
 
 def _names(items: Iterable[Json]) -> frozenset[str]:

@@ -25,10 +25,13 @@ log = structlog.get_logger(__name__)
 # A realm from nothing takes five rounds; one that still differs then differs for ever.
 ROUNDS = 8
 PASS_SECONDS = 60.0
-# Somebody else's change is repaired after this long at the latest.
+# Somebody else's change is seen after this long.
 PERIOD = 60.0
-# A Studio that is coming up is looked at often; that must not become a hail of requests.
 PAUSE_AFTER_FAILURE = 5.0
+# What Keycloak refused, it will refuse again, until somebody changes the spec or Keycloak.
+PAUSE_AFTER_REFUSAL = 60.0
+# A pass may hang for its whole minute, and the queue has eight workers: repairs always find one.
+MOST_AT_ONCE = 4
 
 
 class RealmSync:
@@ -89,38 +92,62 @@ class PacedIdentity:
         self._clock = clock
         self._wanted: dict[tuple[str, str], tuple[DesiredRealm, IdentityAccess]] = {}
         self._kept: dict[tuple[str, str], Kept] = {}
+        self._under_way = 0
 
-    def want(self, key: tuple[str, str], desired: DesiredRealm, access: IdentityAccess) -> Kept | None:
-        """Say what the next pass is to bring about; gives what the last one came to, if that was desired then, too."""
+    @property
+    def busy(self) -> bool:
+        """Whether as many passes are under way as may be."""
+        return self._under_way >= MOST_AT_ONCE
+
+    def want(self, key: tuple[str, str], desired: DesiredRealm, access: IdentityAccess) -> None:
+        """Say what the next pass is to bring about."""
         self._wanted[key] = desired, access
-        last = self._kept.get(key)
-        return last if last is not None and last.desired == desired else None
 
-    def due(self, key: tuple[str, str]) -> float:
-        """Seconds until the realm, of which something is wanted, should be looked at; 0: now."""
-        desired, _ = self._wanted[key]
-        last = self._kept.get(key)
-        if last is None or last.desired != desired:
+    def found(self, key: tuple[str, str]) -> Kept | None:
+        """What the last pass came to; None when something else was desired then."""
+        wanted, last = self._wanted.get(key), self._kept.get(key)
+        return last if last is not None and wanted is not None and last.desired == wanted[0] else None
+
+    def due(self, key: tuple[str, str]) -> float | None:
+        """Seconds until the realm should be looked at, 0 for now; None when nothing is wanted of it."""
+        if key not in self._wanted:
+            return None
+        last = self.found(key)
+        if last is None:
             return 0.0
-        period = PERIOD if last.error is None else PAUSE_AFTER_FAILURE
-        return max(0.0, period - (self._clock.now() - last.at).total_seconds())
+        period = _pause(last.error)
+        # A clock that is set back must not keep anybody waiting for longer.
+        return min(period, max(0.0, period - (self._clock.now() - last.at).total_seconds()))
 
     async def keep(self, key: tuple[str, str]) -> Kept | None:
         """A pass over the realm; None when nothing is wanted of it, or it is not due."""
-        if key not in self._wanted or self.due(key) > 0:
+        if self.due(key) != 0:
             return None
         desired, access = self._wanted[key]
         report, error = SyncReport(), None
+        self._under_way += 1
         try:
             report = await self._identity.sync(desired, access)
         except IdentityError as failure:
             error = failure
+        except Exception as bug:
+            log.exception("the pass over the realm failed")
+            # Whoever reads the status is not to believe what was found before.
+            error = IdentityUnreachable(f"the pass over the realm failed: {type(bug).__name__}: {bug}")
+        finally:
+            self._under_way -= 1
         kept = Kept(desired, self._clock.now(), report, error)
         if key in self._wanted:
             self._kept[key] = kept
         return kept
 
     def forget(self, key: tuple[str, str]) -> None:
-        """The Studio is gone."""
+        """Nothing is wanted of it any more, and what was found may be true no longer."""
         self._wanted.pop(key, None)
         self._kept.pop(key, None)
+
+
+def _pause(error: IdentityError | None) -> float:
+    if error is None:
+        return PERIOD
+    return PAUSE_AFTER_REFUSAL if isinstance(error, IdentityRefused) else PAUSE_AFTER_FAILURE

@@ -15,7 +15,8 @@ class Pacing:
     def wait(self, key: tuple[str, str], now: datetime) -> float:
         """Seconds until a status in which nothing but a place in the queue has moved may be written again."""
         written = self._written.get(key)
-        return 0.0 if written is None else max(0.0, PERIOD - (now - written).total_seconds())
+        # A clock that is set back must not keep anybody waiting for longer.
+        return 0.0 if written is None else min(PERIOD, max(0.0, PERIOD - (now - written).total_seconds()))
 
     def wrote(self, key: tuple[str, str], now: datetime) -> None:
         """The status was written."""

@@ -12,17 +12,17 @@ from studio_operator.components.context import StudioContext
 from studio_operator.components.identity_inputs import KEYCLOAK_PATH
 from studio_operator.components.keycloak import ADMIN_CLIENT
 from studio_operator.planning.realm import Administrator, DesiredRealm
-from studio_operator.ports import Cluster, IdentityAccess, IdentityRefused, Recorder, SyncReport
+from studio_operator.ports import Cluster, IdentityAccess, IdentityError, IdentityRefused, Recorder, SyncReport
 from studio_operator.reconcile.identity import PacedIdentity
 from studio_operator.runtime.keys import Key
 
-# What Keycloak refused, it will refuse again, until somebody changes the spec or Keycloak.
-AFTER_REFUSAL = 60.0
+# Until one of the passes that are under way has come to its end.
+WHILE_BUSY = 1.0
 
 
 @dataclass(frozen=True)
 class RealmState:
-    """What is wrong with the realm, if anything, as (reason, message), and when to try again.
+    """What is wrong with the realm, if anything, as (reason, message).
 
     `pending`: no pass over it has come to an end since that is wanted. `refused`: it will not get better by itself.
     """
@@ -30,7 +30,6 @@ class RealmState:
     pending: bool = False
     problem: tuple[str, str] | None = None
     refused: bool = False
-    again: float | None = None
 
 
 @dataclass(frozen=True)
@@ -51,44 +50,59 @@ class RealmStep:
         if wanted is None:
             self.forget(context.namespace, context.name)
             return RealmState()
-        desired, access = await self._wanted(context, wanted)
         key = (context.namespace, context.name)
-        kept = self._identity.want(key, desired, access)
-        due = self._identity.due(key)
-        if not due:
+        self._identity.want(key, *await self._wanted(context, wanted))
+        if self._identity.due(key) == 0:
             self._ask(Key("Realm", *key))
-        if kept is None:
-            return RealmState(pending=True)
-        if kept.error is None:
-            return RealmState()
-        if isinstance(kept.error, IdentityRefused):
-            return RealmState(problem=("RealmRefused", str(kept.error)), refused=True, again=AFTER_REFUSAL)
-        return RealmState(problem=("RealmUnreachable", str(kept.error)), again=max(1.0, due))
+        found = self._identity.found(key)
+        return RealmState(pending=True) if found is None else _state(found.error)
 
-    async def sync(self, namespace: str, name: str) -> None:
-        """In the realm's own turn: bring it to what was wanted last, tell of it, and let the Studio's turn hear."""
-        kept = await self._identity.keep((namespace, name))
+    def leave(self, namespace: str, name: str) -> RealmState:
+        """While Keycloak, or what it stands on, is away: it is looked at anew when it is back."""
+        self.forget(namespace, name)
+        return RealmState(pending=True)
+
+    async def sync(self, namespace: str, name: str) -> float | None:
+        """In the realm's own turn: bring it to what was wanted last, tell of it, and let the Studio hear what is new.
+
+        Returns in how many seconds the next turn is due; None when nothing is wanted of it.
+        """
+        key = (namespace, name)
+        if self._identity.busy:
+            return WHILE_BUSY
+        before = self._identity.found(key)
+        kept = await self._identity.keep(key)
         resource = self._cluster.cached(STUDIO, namespace, name)
-        if kept is None or resource is None:
-            return
-        await self._tell(resource, kept.report)
-        self._ask(Key("Studio", namespace, name))
+        if kept is not None and resource is not None:
+            await self._tell(resource, kept.report)
+            if before is None or _state(before.error) != _state(kept.error):
+                self._ask(Key("Studio", namespace, name))
+        return self._identity.due(key)
 
     def forget(self, namespace: str, name: str) -> None:
-        """The Studio, or its Keycloak, is gone."""
+        """The Studio, or its Keycloak, is gone, or not to be touched."""
         self._identity.forget((namespace, name))
 
     async def _wanted(self, context: StudioContext, wanted: EmbeddedIdentity) -> tuple[DesiredRealm, IdentityAccess]:
-        administrator = await self._secret(context, secrets.administrator(context))
-        program = await self._secret(context, secrets.external_client(context))
-        own = await self._secret(context, secrets.keycloak(context))
+        login = (secrets.ADMINISTRATOR_NAME, secrets.ADMINISTRATOR_PASSWORD)
+        username, password = await self._secret(context, secrets.administrator(context), *login)
+        (program,) = await self._secret(context, secrets.external_client(context), secrets.CLIENT_SECRET)
+        (own,) = await self._secret(context, secrets.keycloak(context), secrets.KEYCLOAK_CLIENT_SECRET)
         url = environment.url(context, Component.KEYCLOAK, API_PORT) + KEYCLOAK_PATH
-        access = IdentityAccess(url, ADMIN_CLIENT, own[secrets.KEYCLOAK_CLIENT_SECRET])
-        return _desired(context.spec.public_url, wanted, administrator, program), access
+        desired = DesiredRealm(
+            public_url=context.spec.public_url,
+            administrator=Administrator(username, password, wanted.administrator.email),
+            external_client_secret=program,
+            registration=wanted.registration,
+            password_policy=wanted.password_policy,
+            brute_force_protection=wanted.brute_force_protection,
+        )
+        return desired, IdentityAccess(url, ADMIN_CLIENT, own)
 
-    async def _secret(self, context: StudioContext, name: str) -> dict[str, str]:
+    async def _secret(self, context: StudioContext, name: str, *keys: str) -> list[str]:
+        """These keys of it; others are anybody's, and need not be text."""
         live = await self._cluster.get(SECRET, context.namespace, name) or {}
-        return {key: base64.b64decode(value).decode() for key, value in (live.get("data") or {}).items()}
+        return [base64.b64decode(live["data"][key]).decode() for key in keys]
 
     async def _tell(self, resource: Manifest, done: SyncReport) -> None:
         if done.updated:
@@ -99,18 +113,9 @@ class RealmStep:
             await self._recorder.record(resource, reason="RealmRepaired", message=message, warning=True)
 
 
-def _desired(
-    public_url: str, wanted: EmbeddedIdentity, administrator: dict[str, str], program: dict[str, str]
-) -> DesiredRealm:
-    return DesiredRealm(
-        public_url=public_url,
-        administrator=Administrator(
-            username=administrator[secrets.ADMINISTRATOR_NAME],
-            password=administrator[secrets.ADMINISTRATOR_PASSWORD],
-            email=wanted.administrator.email,
-        ),
-        external_client_secret=program[secrets.CLIENT_SECRET],
-        registration=wanted.registration,
-        password_policy=wanted.password_policy,
-        brute_force_protection=wanted.brute_force_protection,
-    )
+def _state(error: IdentityError | None) -> RealmState:
+    if error is None:
+        return RealmState()
+    if isinstance(error, IdentityRefused):
+        return RealmState(problem=("RealmRefused", str(error)), refused=True)
+    return RealmState(problem=("RealmUnreachable", str(error)))

@@ -57,8 +57,7 @@ class Reconciler:
         if key.kind == "Studio":
             return await self._studio.run(key.namespace, key.name)
         if key.kind == "Realm":
-            await self._realm.sync(key.namespace, key.name)
-            return None
+            return await self._realm.sync(key.namespace, key.name)
         return await self._assistant.run(key.namespace, key.name)
 
     async def farewell(self, namespaces: Iterable[str]) -> None:

@@ -14,7 +14,7 @@ from studio_operator.planning.scaling import running_slots
 from studio_operator.planning.stores import refused_change
 from studio_operator.ports import Clock, Cluster, ModelService, ModelServiceError, Recorder
 from studio_operator.reconcile import observed
-from studio_operator.reconcile.realm import RealmState, RealmStep
+from studio_operator.reconcile.realm import RealmStep
 from studio_operator.reconcile.report import report
 from studio_operator.reconcile.settings import Settings
 from studio_operator.reconcile.stages import Outcome, Stages
@@ -65,6 +65,7 @@ class StudioPass:
             return None
         slots = running_slots(studio.spec.running.policy, studio.spec.running.consumers, assistants)
         if studio.spec.paused:
+            self._realm.forget(namespace, name)
             await self._report(resource, StudioFacts(generation, version, assistants, slots, paused=True))
             return None
         context = self._context(resource, studio, members, slots)
@@ -77,7 +78,8 @@ class StudioPass:
             self._cluster, context, observed.health(self._cluster, context), migration
         )
         answers = Component.KEYCLOAK not in health or health[Component.KEYCLOAK].available
-        realm = await self._realm.run(context) if outcome.complete and answers else RealmState(pending=True)
+        served = outcome.complete and answers
+        realm = await self._realm.run(context) if served else self._realm.leave(namespace, name)
         facts = StudioFacts(
             generation,
             version,
@@ -93,9 +95,7 @@ class StudioPass:
             held=await self._held(context, health),
         )
         await self._report(resource, facts)
-        if refusal or (_settled(facts) and not outcome.vanishing):
-            return realm.again
-        return min(WHILE_ROLLING, realm.again or WHILE_ROLLING)
+        return None if refusal or (_settled(facts) and not outcome.vanishing) else WHILE_ROLLING
 
     async def _held(self, context: StudioContext, health: Mapping[Component, Health]) -> Slots | None:
         """What the slots hold; None while nobody can tell."""

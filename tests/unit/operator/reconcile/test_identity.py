@@ -1,5 +1,6 @@
 """The pass over a realm: kills, refusals, pacing."""
 
+import asyncio
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +11,14 @@ from tests.fakes.realms import FakeRealms
 
 from studio_operator.planning.realm import Administrator, DesiredRealm
 from studio_operator.ports import IdentityAccess, IdentityRefused, IdentityUnreachable, SyncReport
-from studio_operator.reconcile.identity import PAUSE_AFTER_FAILURE, PERIOD, PacedIdentity, RealmSync
+from studio_operator.reconcile.identity import (
+    MOST_AT_ONCE,
+    PAUSE_AFTER_FAILURE,
+    PAUSE_AFTER_REFUSAL,
+    PERIOD,
+    PacedIdentity,
+    RealmSync,
+)
 
 ACCESS = IdentityAccess("http://keycloak", "studio-operator", "secret")
 DESIRED = DesiredRealm("http://localhost:8180", Administrator("admin", "password"), "external")
@@ -56,15 +64,17 @@ async def test_a_realm_that_does_not_become_what_is_written() -> None:
 async def test_once_a_minute() -> None:
     identity, clock = FakeIdentity(), SettableClock()
     paced = PacedIdentity(identity, clock)
-    assert paced.want(KEY, DESIRED, ACCESS) is None
+    assert paced.due(KEY) is None
+    paced.want(KEY, DESIRED, ACCESS)
+    assert (paced.due(KEY), paced.found(KEY)) == (0, None)
     identity.report = SyncReport(updated=("realm studio",))
     first = await paced.keep(KEY)
     assert first is not None
     assert first.report.updated == ("realm studio",)
     clock.advance(PERIOD - 1)
     assert await paced.keep(KEY) is None
-    assert paced.want(KEY, DESIRED, ACCESS) == first
-    assert paced.due(KEY) == 1
+    paced.want(KEY, DESIRED, ACCESS)
+    assert (paced.due(KEY), paced.found(KEY)) == (1, first)
     assert len(identity.passes) == 1
     clock.advance(1)
     assert await paced.keep(KEY) is not None
@@ -80,7 +90,8 @@ async def test_a_changed_wish_does_not_wait() -> None:
         replace(DESIRED, registration=True),
         replace(DESIRED, registration=True, external_client_secret="rotated"),
     ):
-        assert paced.want(KEY, changed, ACCESS) is None, "what was found was of another wish"
+        paced.want(KEY, changed, ACCESS)
+        assert paced.found(KEY) is None, "what was found was of another wish"
         assert paced.due(KEY) == 0
         assert await paced.keep(KEY) is not None
     paced.want(("ns", "other"), DESIRED, ACCESS)
@@ -105,7 +116,7 @@ async def test_a_failure_is_kept_and_soon_tried_again() -> None:
     failed = await paced.keep(KEY)
     assert failed is not None
     assert str(failed.error) == "away"
-    assert paced.want(KEY, DESIRED, ACCESS) == failed
+    assert paced.found(KEY) == failed
     assert await paced.keep(KEY) is None
     identity.error = None
     clock.advance(PAUSE_AFTER_FAILURE)
@@ -113,3 +124,51 @@ async def test_a_failure_is_kept_and_soon_tried_again() -> None:
     assert healed is not None
     assert healed.error is None
     assert len(identity.passes) == 2
+
+
+async def test_what_is_refused_is_refused_again_in_a_second() -> None:
+    identity, clock = FakeIdentity(error=IdentityRefused("unknown policy")), SettableClock()
+    paced = PacedIdentity(identity, clock)
+    paced.want(KEY, DESIRED, ACCESS)
+    await paced.keep(KEY)
+    assert paced.due(KEY) == PAUSE_AFTER_REFUSAL
+
+
+async def test_a_bug_is_found_to_be_a_failure_and_tried_again() -> None:
+    identity, clock = FakeIdentity(), SettableClock()
+    paced = PacedIdentity(identity, clock)
+    paced.want(KEY, DESIRED, ACCESS)
+    await paced.keep(KEY)
+    clock.advance(PERIOD)
+    identity.error = ValueError("no JSON")
+    failed = await paced.keep(KEY)
+    assert failed is not None
+    assert isinstance(failed.error, IdentityUnreachable)
+    assert "ValueError: no JSON" in str(failed.error)
+    assert paced.due(KEY) == PAUSE_AFTER_FAILURE
+
+
+async def test_a_clock_that_is_set_back_keeps_nobody_waiting_for_longer() -> None:
+    clock = SettableClock()
+    paced = PacedIdentity(FakeIdentity(), clock)
+    paced.want(KEY, DESIRED, ACCESS)
+    await paced.keep(KEY)
+    clock.advance(-3600)
+    assert paced.due(KEY) == PERIOD
+
+
+async def test_so_many_passes_at_once_and_no_more() -> None:
+    identity = FakeIdentity()
+    identity.answers.clear()
+    paced = PacedIdentity(identity, SettableClock())
+    async with asyncio.TaskGroup() as group:
+        for number in range(MOST_AT_ONCE):
+            assert not paced.busy
+            key = ("ns", f"studio-{number}")
+            paced.want(key, DESIRED, ACCESS)
+            identity.asked.clear()
+            group.create_task(paced.keep(key))
+            await identity.asked.wait()
+        assert paced.busy
+        identity.answers.set()
+    assert not paced.busy

@@ -1,8 +1,5 @@
 """Passes over a Studio: order, gates, drift, pruning, other people's objects."""
 
-import asyncio
-import base64
-import json
 from typing import Any
 
 import pytest
@@ -31,7 +28,7 @@ from studio.kube import (
     Manifest,
     NotFound,
 )
-from studio_operator.ports import IdentityRefused, IdentityUnreachable, SyncReport, Unreachable
+from studio_operator.ports import Unreachable
 from studio_operator.runtime.keys import Key
 
 SERVICES = [
@@ -588,141 +585,3 @@ async def test_the_url_is_shown(world: World) -> None:
     world.put(STUDIO, "studio", publicUrl="https://bots.example.com")
     await world.settle()
     assert world.status(STUDIO, "studio")["url"] == "https://bots.example.com"
-
-
-class TestRealm:
-    """The realm is kept when Keycloak answers, now and then, and at once after a change of the spec."""
-
-    URL = "http://studio-keycloak.team.svc:8080/auth"
-
-    async def test_it_follows_the_spec_and_the_secrets(self, world: World) -> None:
-        administrator = {"username": "boss", "email": "boss@example.com"}
-        identity = {"embedded": {"registration": True, "administrator": administrator}}
-        world.put(STUDIO, "studio", publicUrl="https://bots.example.com", identity=identity)
-        await world.settle()
-        realm, access = world.identity.passes[-1]
-        assert access.url == self.URL
-        assert (realm.public_url, realm.registration) == ("https://bots.example.com", True)
-        assert (realm.administrator.username, realm.administrator.email) == ("boss", "boss@example.com")
-        secret = {
-            key: base64.b64decode(value).decode()
-            for key, value in world.get(SECRET, "studio-administrator")["data"].items()
-        }
-        assert secret == {"username": "boss", "password": realm.administrator.password}
-        world.identity.report = SyncReport(updated=("realm",))
-        world.put(STUDIO, "studio", publicUrl="https://bots.example.com")
-        await world.look_at(STUDIO, "studio")
-        assert world.recorder.reasons("Studio/studio")[-2:] == ["RealmUpdated", "Ready"]
-
-    async def test_it_waits_for_keycloak(self, world: World) -> None:
-        world.put(STUDIO, "studio")
-        for _ in range(6):
-            world.play_controllers(without=[Component.KEYCLOAK])
-            await world.look_at_all()
-        assert world.identity.passes == []
-        await world.settle()
-        assert len(world.identity.passes) == 1
-
-    async def test_at_rest_it_is_looked_at_once_a_minute_at_most(self, world: World) -> None:
-        world.put(STUDIO, "studio")
-        await world.settle()
-        passes = len(world.identity.passes)
-        await world.look_at(STUDIO, "studio")
-        assert len(world.identity.passes) == passes
-        world.clock.advance(61)
-        world.identity.report = SyncReport(repaired=("client studio-web",))
-        assert await world.look_at(STUDIO, "studio") is None
-        assert len(world.identity.passes) == passes + 1
-        assert world.recorder.reasons("Studio/studio")[-1] == "RealmRepaired"
-
-    async def test_a_realm_that_cannot_be_reached_is_tried_again(self, world: World) -> None:
-        world.identity.error = IdentityUnreachable("Keycloak does not answer")
-        world.put(STUDIO, "studio")
-        for _ in range(6):
-            world.play_controllers()
-            await world.look_at_all()
-        conditions = world.conditions(STUDIO, "studio")
-        assert conditions["KeycloakReady"] == conditions["Ready"] == ("False", "RealmUnreachable")
-        assert (conditions["Available"], "Stalled" in conditions) == (("True", "Available"), False)
-        assert await world.look_at(STUDIO, "studio") is not None
-        world.identity.error = None
-        world.clock.advance(10)
-        await world.settle()
-        assert world.conditions(STUDIO, "studio")["Ready"] == ("True", "Ready")
-
-    async def test_a_keycloak_that_hangs_delays_no_repair(self, world: World) -> None:
-        world.put(STUDIO, "studio")
-        await world.settle()
-        world.identity.answers.clear()
-        world.put(STUDIO, "studio", identity={"embedded": {"registration": True}})
-        async with asyncio.TaskGroup() as group:
-            group.create_task(world.look_at(STUDIO, "studio"))
-            await world.identity.asked.wait()
-            conditions = world.conditions(STUDIO, "studio")
-            assert (conditions["Ready"], conditions["KeycloakReady"]) == (("False", "RealmPending"), ("True", "Ready"))
-            database = world.get(STATEFULSET, "studio-database")
-            world.kube.put({**database, "spec": {**database["spec"], "replicas": 0}})
-            await world.reconciler.reconcile(Key("Studio", TEAM, "studio"))
-            assert world.get(STATEFULSET, "studio-database")["spec"]["replicas"] == 1
-            world.identity.answers.set()
-        await world.settle()
-        assert world.conditions(STUDIO, "studio")["KeycloakReady"] == ("True", "Ready")
-
-    async def test_a_wish_from_while_the_database_was_away_has_to_arrive_too(self, world: World) -> None:
-        world.put(STUDIO, "studio")
-        await world.settle()
-        serving = world.get(STATEFULSET, "studio-database")["status"]
-        world.kube.set_status(STATEFULSET, TEAM, "studio-database", {**serving, "readyReplicas": 0})
-        world.put(STUDIO, "studio", identity={"embedded": {"registration": True}})
-        await world.look_at(STUDIO, "studio")
-        assert world.conditions(STUDIO, "studio")["KeycloakReady"] == ("True", "Ready")
-        world.kube.set_status(STATEFULSET, TEAM, "studio-database", serving)
-        world.identity.answers.clear()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(world.look_at(STUDIO, "studio"))
-            await world.identity.asked.wait()
-            assert world.conditions(STUDIO, "studio")["Ready"] == ("False", "RealmPending")
-            world.identity.answers.set()
-        assert world.conditions(STUDIO, "studio")["Ready"] == ("True", "Ready")
-
-    async def test_an_operator_that_begins_takes_the_realm_for_what_it_was(self, world: World) -> None:
-        world.put(STUDIO, "studio")
-        await world.settle()
-        world.restart()
-        world.identity.answers.clear()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(world.look_at(STUDIO, "studio"))
-            await world.identity.asked.wait()
-            assert world.conditions(STUDIO, "studio")["Ready"] == ("True", "Ready")
-            world.identity.answers.set()
-
-    async def test_a_realm_that_was_never_there_serves_nobody(self, world: World) -> None:
-        world.put(STUDIO, "studio", identity={"external": {"issuer": "https://login.example.com"}})
-        await world.settle()
-        world.put(STUDIO, "studio")
-        world.identity.answers.clear()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(world.settle())
-            await world.identity.asked.wait()
-            conditions = world.conditions(STUDIO, "studio")
-            assert conditions["KeycloakReady"] == conditions["Ready"] == ("False", "RealmPending")
-            world.identity.answers.set()
-        assert world.conditions(STUDIO, "studio")["Ready"] == ("True", "Ready")
-
-    async def test_what_keycloak_refuses_needs_somebody(self, world: World) -> None:
-        world.put(STUDIO, "studio")
-        await world.settle()
-        world.identity.error = IdentityRefused("spec.identity.embedded.passwordPolicy: unknown policy")
-        world.put(STUDIO, "studio", identity={"embedded": {"passwordPolicy": "magic(1)"}})
-        assert await world.look_at(STUDIO, "studio") is not None
-        conditions = world.conditions(STUDIO, "studio")
-        assert conditions["KeycloakReady"] == ("False", "RealmRefused")
-        assert conditions["Stalled"] == ("True", "RealmRefused")
-
-    async def test_no_secret_is_told(self, world: World) -> None:
-        world.put(STUDIO, "studio")
-        await world.settle()
-        realm, access = world.identity.passes[-1]
-        told = json.dumps([world.status(STUDIO, "studio"), world.recorder.events])
-        for secret in (realm.administrator.password, realm.external_client_secret, access.client_secret):
-            assert secret not in told
