@@ -9,6 +9,7 @@ from typing import Any
 import kopf
 import pytest
 from aiohttp import web
+from prometheus_client import REGISTRY
 from tests.support.patience import STUCK_SECONDS
 
 from studio.kube import ASSISTANT, CONFIGMAP, DEPLOYMENT, Kind, Manifest
@@ -100,6 +101,11 @@ async def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     await runner.cleanup()
 
 
+def requests(verb: str, kind: str) -> float:
+    labels = {"verb": verb, "kind": kind, "code": "200"}
+    return REGISTRY.get_sample_value("studio_kube_requests_total", labels) or 0.0
+
+
 async def test_kopf_only_watches(server: Server) -> None:
     seen: asyncio.Queue[tuple[Kind, str | None, str]] = asyncio.Queue()
     activity, stop = WatchActivity(), asyncio.Event()
@@ -107,6 +113,7 @@ async def test_kopf_only_watches(server: Server) -> None:
     def observe(kind: Kind, event: str | None, body: Manifest) -> None:
         seen.put_nowait((kind, event, body["metadata"]["name"]))
 
+    before = {verb: requests(verb, "ConfigMap") for verb in ("list", "watch")}
     running = asyncio.create_task(
         kopf.operator(
             registry=build_registry(SMALL, observe, activity, user_agent="tester/1"),
@@ -129,6 +136,7 @@ async def test_kopf_only_watches(server: Server) -> None:
     stop.set()
     await running
     assert server.writes == []
+    assert {verb: requests(verb, "ConfigMap") - count for verb, count in before.items()} == {"list": 1, "watch": 1}
     request = server.lists["configmaps"]
     assert request.query["fieldSelector"] == "metadata.name!=x"
     assert "PartialObjectMetadataList" in request.headers["Accept"]
