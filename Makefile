@@ -13,7 +13,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/studio-operator
 STAGE := $(PYTHON) -m stage
 
 ##@ The main job
-up: cluster-up load ## A cluster if none is at hand, images, the operator, an example assistant trained and answering
+up: foundations cluster-up load ## A cluster if none is at hand, images, the operator, an example assistant trained and answering
 	@$(STAGE) operator
 	@$(STAGE) example
 
@@ -31,11 +31,13 @@ example: .venv ## Apply the example assistant as it is in this checkout (NAMESPA
 	@$(STAGE) example $(if $(NAMESPACE),--namespace $(NAMESPACE))
 
 ##@ Tests
-test: ## Everything: gates and unit tests, then end to end on a real cluster
+test: .venv ## Everything: gates and unit tests, then end to end on a real cluster, which goes again if it was not there
 	@$(MAKE) --no-print-directory gates
 	@$(MAKE) --no-print-directory test-unit
-	@$(MAKE) --no-print-directory test-cluster
-	@$(MAKE) --no-print-directory test-e2e
+	@$(MAKE) --no-print-directory foundations
+	@if $(CLUSTER) status >/dev/null 2>&1; then end=true; else end="$(MAKE) down"; fi; \
+	  $(MAKE) --no-print-directory test-cluster && $(MAKE) --no-print-directory test-e2e && \
+	  { said=$$($$end 2>&1) || { echo "$$said" >&2; exit 1; }; }
 
 gates: .venv web/node_modules ## `check` and `web` beside each other
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target check web
@@ -71,7 +73,7 @@ test-unit: programs ## Fast tests, no cluster
 	@$(PYTHON) -m pytest tests --numprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 test-cluster: .venv ## What the local cluster does to this machine, and that it goes away whole
-	@test "$$($(CLUSTER) provider)" != local || $(CLUSTER) tools
+	@$(MAKE) --no-print-directory cluster-programs
 	@$(PYTHON) -m pytest e2e/machine
 
 test-e2e: browser cluster-up load web/node_modules ## End to end on the cluster at hand, in a real browser, too
@@ -95,6 +97,14 @@ bench-model-service: cluster-up load ## Measure the model service; writes bench/
 	@$(PYTHON) bench/render.py
 
 ##@ Parts
+# Go keeps all cores busy, an image hardly one.
+foundations: .venv ## Build the local cluster's programs and the images beside each other, as far as they are not there
+	@$(CLUSTER) check
+	@$(MAKE) --no-print-directory --jobs=2 cluster-programs images
+
+cluster-programs: .venv
+	@test "$$($(CLUSTER) provider)" != local || $(CLUSTER) tools
+
 images: .venv ## Build the images whose inputs changed
 	@$(IMAGES) build
 
@@ -141,4 +151,4 @@ lock: .venv ## Resolve the dependencies again, with hashes
 help: ## This list
 	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*##/ {printf "  make %-18s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: up down web open chat example test gates check programs browser test-unit test-cluster test-e2e bench-first-chat bench-studio bench-model-service images load cluster-up cluster-down kubeconfig operator generate format lock help
+.PHONY: up down web open chat example test gates check programs browser test-unit test-cluster test-e2e bench-first-chat bench-studio bench-model-service foundations cluster-programs images load cluster-up cluster-down kubeconfig operator generate format lock help

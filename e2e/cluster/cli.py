@@ -24,6 +24,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--provider", choices=("auto", *PROVIDERS), default="auto", help="where the cluster runs")
     commands = top.add_subparsers(dest="command", required=True)
     for name, text in (
+        ("check", "say what keeps the cluster from being started here, if anything"),
         ("up", "start the cluster, or repair it"),
         ("down", "remove the cluster; built tools and images stay"),
         ("status", "say whether the cluster is healthy; exit status 1 when it is not"),
@@ -95,6 +96,8 @@ def _ask(provider: Provider, options: argparse.Namespace) -> int:
             healthy, line = provider.status()
             print(line)
             return 0 if healthy else 1
+        case "check":
+            provider.check()
         case "up":
             provider.up()
         case "down":

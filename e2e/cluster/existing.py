@@ -16,6 +16,10 @@ class ExistingCluster:
         self._kubeconfig = Path(kubeconfig) if kubeconfig else None
         self._kubectl = kubectl
 
+    def check(self) -> None:
+        """Check that the cluster answers."""
+        self.up()
+
     def up(self) -> None:
         """Check that the cluster answers."""
         healthy, line = self.status()

@@ -25,6 +25,9 @@ class KindCluster:
         self._kind = kind
         self._kubeconfig = kubeconfig
 
+    def check(self) -> None:
+        """Nothing: a Docker daemon that answers is why this provider was chosen."""
+
     def up(self) -> None:
         """Create the cluster, or a new one in place of one that does not answer."""
         if self.status()[0]:

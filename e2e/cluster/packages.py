@@ -1,11 +1,14 @@
 """Debian packages that the cluster and the image builder need."""
 
+import fcntl
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from cluster.command import CommandError, run
 from cluster.errors import ClusterError
+from cluster.paths import Paths
 
 CLUSTER_PACKAGES = (
     "busybox-static",
@@ -52,12 +55,29 @@ def ensure_packages(wanted: Iterable[str], say: Callable[[str], None]) -> None:
     Raises:
         ClusterError: packages are missing and this is not Debian, the user is not root, or apt-get failed.
     """
-    missing = missing_packages(wanted, is_installed)
+    names = tuple(wanted)
+    missing = missing_packages(names, is_installed)
     if not missing:
         return
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise ClusterError(install_sentence(missing))
-    say(f"installing the Debian packages {' '.join(missing)}")
+    with _alone():
+        if missing := missing_packages(names, is_installed):
+            say(f"installing the Debian packages {' '.join(missing)}")
+            _install(missing)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Programs and images are built beside each other, and apt-get waits for nobody who updates its lists."""
+    lock = Paths.from_environment().packages_lock
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+
+
+def _install(missing: Iterable[str]) -> None:
     # At run level 1 packages do not start their servers: it is their programs that are wanted.
     apt = ["env", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", "apt-get", "--yes", "-o", "DPkg::Lock::Timeout=300"]
     try:

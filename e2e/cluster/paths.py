@@ -99,6 +99,11 @@ class Paths:
         return self.cache / "cluster.lock"
 
     @property
+    def packages_lock(self) -> Path:
+        """Held while Debian packages are installed."""
+        return self.cache / "packages.lock"
+
+    @property
     def namespace(self) -> Path:
         """The file that keeps the node's network namespace; ``nsenter --net=<file>`` enters it."""
         return self.run / "network"

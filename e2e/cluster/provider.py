@@ -10,6 +10,9 @@ PROVIDERS = ("local", "kind", "existing")
 class Provider(Protocol):
     """One way to have a cluster. Every method raises ClusterError with a sentence for the user."""
 
+    def check(self) -> None:
+        """Raise at once what would keep ``up`` from beginning; changes nothing."""
+
     def up(self) -> None:
         """Make the cluster run; does nothing when it runs and is healthy."""
 

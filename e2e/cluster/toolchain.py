@@ -154,6 +154,10 @@ class Toolchain:
         on_path = shutil.which(name)
         return Path(on_path) if on_path else self.ensure([name])[name]
 
+    def has(self, names: Iterable[str]) -> bool:
+        """Whether all of them are built."""
+        return all(self.path(name).exists() for name in names)
+
     def ensure(self, names: Iterable[str]) -> dict[str, Path]:
         """Build the tools that are not in the cache yet and return the path of every binary.
 

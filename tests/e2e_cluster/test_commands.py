@@ -5,7 +5,7 @@ import io
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -99,21 +99,24 @@ def nearly_full(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("nearly_full")
 def test_a_healthy_cluster_needs_no_room_to_be_left_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LocalCluster, "status", lambda _self: (True, "local cluster: ready"))
+    local_cluster(tmp_path).check()
     local_cluster(tmp_path).up()
 
 
 @pytest.mark.usefixtures("nearly_full")
-def test_a_cluster_that_must_be_started_needs_room(tmp_path: Path) -> None:
+@pytest.mark.parametrize("asked", [LocalCluster.check, LocalCluster.up])
+def test_a_cluster_that_must_be_started_needs_room(tmp_path: Path, asked: Callable[[LocalCluster], None]) -> None:
     with pytest.raises(ClusterError, match=r"only 3\.9 GB left and the cluster needs 12 GB"):
-        local_cluster(tmp_path).up()
+        asked(local_cluster(tmp_path))
 
 
+@pytest.mark.parametrize("asked", [LocalCluster.check, LocalCluster.up])
 def test_somebody_else_than_root_is_told_before_anything_is_touched(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: Callable[[LocalCluster], None]
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(ClusterError, match="needs root"):
-        local_cluster(tmp_path).up()
+        asked(local_cluster(tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 

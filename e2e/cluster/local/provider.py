@@ -33,6 +33,16 @@ class LocalCluster:
         self._toolchain = toolchain
         self._progress = progress
 
+    def check(self) -> None:
+        """Check what the machine lacks, unless the cluster runs: then it lacks nothing.
+
+        Raises:
+            ClusterError: the machine lacks something.
+        """
+        check_caller()
+        if not self.status()[0]:
+            check_machine(self._paths, self._toolchain.has(CLUSTER_TOOLS))
+
     def up(self) -> None:
         """Start the cluster; one that is damaged is taken down first.
 
@@ -45,7 +55,7 @@ class LocalCluster:
             if healthy:
                 self._progress.say(line)
                 return
-            check_machine(self._paths, all(self._toolchain.path(name).exists() for name in CLUSTER_TOOLS))
+            check_machine(self._paths, self._toolchain.has(CLUSTER_TOOLS))
             ensure_packages(CLUSTER_PACKAGES, self._progress.say)
             tools = self._toolchain.ensure(CLUSTER_TOOLS)
             if self._paths.run.exists() or self._paths.state.exists():
