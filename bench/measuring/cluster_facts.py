@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cluster.errors import ClusterError
-from measuring.figures import requests_by_kind
+from measuring.figures import requests_by_kind, writes_by_resource
 from studio.contract import labels
 from studio_e2e import faults, processes
 from studio_e2e.space import Space
@@ -16,9 +16,6 @@ _METRICS = f"""\
 import urllib.request as u
 print(u.urlopen("http://127.0.0.1:{labels.API_PORT}/metrics", timeout=20).read().decode())
 """
-# What nodes, controllers and the garbage collector write all the time, whatever runs on the cluster.
-_HOUSEKEEPING = ("leases", "events", "nodes", "tokenreviews", "subjectaccessreviews", "serviceaccounts")
-_CHANGES = frozenset({"POST", "PUT", "PATCH", "APPLY", "DELETE"})
 
 
 def operator_home(space: Space) -> Space:
@@ -57,19 +54,12 @@ def our_requests(space: Space, components: list[str]) -> Counter[tuple[str, str]
     return total
 
 
-def writes_of_all_clients(space: Space) -> float | None:
-    """Changes that the API server took from anybody so far, without housekeeping; None where it does not say."""
+def writes_of_all_clients(space: Space) -> Counter[str] | None:
+    """What the API server changed for anybody so far, by resource; None where it does not say."""
     try:
-        metrics = space.kubectl.run("get", "--raw", "/metrics", timeout=60)
+        return writes_by_resource(space.kubectl.run("get", "--raw", "/metrics", timeout=60))
     except ClusterError:
         return None
-    lines = [line for line in metrics.splitlines() if line.startswith("apiserver_request_total{")]
-    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if _is_change(line))
-
-
-def _is_change(line: str) -> bool:
-    changing = any(f'verb="{verb}"' in line for verb in _CHANGES)
-    return changing and not any(f'resource="{resource}"' in line for resource in _HOUSEKEEPING)
 
 
 def everything(space: Space) -> list[Manifest]:

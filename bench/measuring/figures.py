@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +15,9 @@ _READS = frozenset({"get", "list", "logs", "watch"})
 # Ids carry a number and a digest of a uid; migrations a digest of their spec: neither is the same in a second run.
 _IDENTITY = re.compile(r"-([tr])\d+-[0-9a-f]{5}(-\d+)?$")
 _MIGRATION = re.compile(r"-migration-[0-9a-f]{8}$")
+# What nodes, controllers and the garbage collector write all the time, whatever runs on the cluster.
+_HOUSEKEEPING = frozenset({"leases", "events", "nodes", "tokenreviews", "subjectaccessreviews", "serviceaccounts"})
+_CHANGES = frozenset({"POST", "PUT", "PATCH", "APPLY", "DELETE"})
 
 
 def cpu_request(pod: Manifest) -> Decimal:
@@ -42,14 +45,27 @@ def _cores(container: Manifest) -> Decimal:
 def requests_by_kind(metrics: str) -> Counter[tuple[str, str]]:
     """The requests to the API server in the metrics of a process, by (`read`, `write` or `lease`; verb and kind)."""
     found: Counter[tuple[str, str]] = Counter()
+    for given, number in _samples(metrics, "studio_kube_requests_total"):
+        sort = "lease" if given["kind"] == "Lease" else "read" if given["verb"] in _READS else "write"
+        found[sort, f"{given['verb']} {given['kind']}"] += number
+    return found
+
+
+def writes_by_resource(metrics: str) -> Counter[str]:
+    """The changes in the metrics of an API server, whoever made them, by `resource.group`, without housekeeping."""
+    found: Counter[str] = Counter()
+    for given, number in _samples(metrics, "apiserver_request_total"):
+        if given["verb"] in _CHANGES and given["resource"] not in _HOUSEKEEPING:
+            found[f"{given['resource']}.{given['group']}".rstrip(".")] += number
+    return found
+
+
+def _samples(metrics: str, name: str) -> Iterator[tuple[dict[str, str], int]]:
+    """The labels and the value of each sample of a counter."""
     for line in metrics.splitlines():
         sample = _SAMPLE.match(line)
-        if sample is None or sample["name"] != "studio_kube_requests_total":
-            continue
-        given = dict(_LABEL.findall(sample["labels"]))
-        sort = "lease" if given["kind"] == "Lease" else "read" if given["verb"] in _READS else "write"
-        found[sort, f"{given['verb']} {given['kind']}"] += int(float(sample["value"]))
-    return found
+        if sample is not None and sample["name"] == name:
+            yield dict(_LABEL.findall(sample["labels"])), int(float(sample["value"]))
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -93,4 +109,7 @@ def _line(item: Manifest) -> str:
     if item["apiVersion"].startswith("studio-operator.io/"):
         parts += sorted(f"{c['type']}={c['status']}/{c['reason']}" for c in conditions)
         parts += [f"finalizers={','.join(item['metadata'].get('finalizers', []))}"]
+    if item["kind"] == "Assistant":
+        # Models are numbered: whoever trained twice shows it here.
+        parts += [f"model={item.get('status', {}).get('model', {}).get('version', '')}"]
     return " ".join(parts)

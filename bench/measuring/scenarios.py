@@ -3,20 +3,22 @@
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from measuring import cluster_facts, figures
 from stage.kubectl import Kubectl
+from studio.cli import project
 from studio.contract import names
 from studio.contract.labels import Component
 from studio_e2e import assistants, content, faults, manifests
 from studio_e2e.assistants import Assistant
-from studio_e2e.space import Space
+from studio_e2e.space import Space, is_ready
 from studio_e2e.waiting import NotYet, eventually
 
 Manifest = dict[str, Any]
@@ -25,6 +27,35 @@ CONSUMERS = [Component.TRAINING_CONSUMER.value, Component.RUNNING_CONSUMER.value
 ORCHESTRATORS = [Component.TRAINING_ORCHESTRATOR.value, Component.RUNNING_ORCHESTRATOR.value]
 SETTLE_SECONDS = 45.0
 ARRIVES_WITHIN = 300.0
+RESTING = 10
+# The operator's slow pass comes every 300 s, give or take a tenth, and spreads its work over the 30 s after it.
+REST_SECONDS = 360.0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What the arrivals are measured with: the name of an assistant, and the text of its files by their paths."""
+
+    name: str
+    files: Mapping[str, str]
+
+
+def concert_hall() -> Sample:
+    """The assistant of examples/."""
+    return Sample(content.HALL.name, content.hall())
+
+
+def sample(folder: Path) -> Sample:
+    """The assistant in a folder, by the folder's name. Raises Refused where there is none, or what cannot be one."""
+    return Sample(folder.resolve().name, project.read(folder).content)
+
+
+def in_config_map(name: str, files: Mapping[str, str]) -> tuple[Manifest, Manifest]:
+    """A ConfigMap of files, and the source that puts each in its place: keys have no slashes. Pure."""
+    keys = {path: f"{number}-{PurePosixPath(path).name}" for number, path in enumerate(sorted(files))}
+    items = [{"key": key, "path": path} for path, key in keys.items()]
+    data = {key: files[path] for path, key in keys.items()}
+    return manifests.config_map(name, data), {"configMaps": [{"name": name, "items": items}]}
 
 
 @contextmanager
@@ -39,39 +70,39 @@ def namespace(kubectl: Kubectl, purpose: str) -> Iterator[Space]:
 
 @dataclass(frozen=True)
 class Arrivals:
-    """Seconds from the apply to Ready, memory in MiB by component (every pod), requested cores, and the end state.
+    """Seconds from the apply to Ready, requested cores, and the end state.
 
     `engine` is what one engine requests: a warm one in the spare slot adds as much, and yields where there is no room.
     """
 
     first: float
     second: float
-    memory: dict[str, list[float]]
     cores: Decimal
     engine: Decimal
     state: list[str]
 
 
-def arrivals(kubectl: Kubectl) -> Arrivals:
-    """The concert hall, without its action server and with default resources, applied twice into one namespace."""
+def arrivals(kubectl: Kubectl, what: Sample) -> Arrivals:
+    """An assistant, without an action server and with default resources, applied twice into one namespace."""
     with namespace(kubectl, "bench") as space:
-        first, _ = arrive(space, "hall")
+        first, _ = arrive(space, what.name, what.files)
         assistants.wait_studio_ready(space)
         state = figures.end_state(cluster_facts.everything(space))
-        second, training = arrive(space, "hall-too")
+        second, training = arrive(space, f"{what.name}-too", what.files)
         eventually("all slots are there", lambda: _ready_pods(space, CONSUMERS) == 4, within=60)
         time.sleep(SETTLE_SECONDS)
         cores = sum((figures.cpu_request(pod) for pod in _lasting_pods(space)), training)
         engine = max(figures.cpu_request(pod) for pod in space.list("pods", component=Component.RUN.value))
-        return Arrivals(first, second, _memory(space), cores, engine, state)
+        return Arrivals(first, second, cores, engine, state)
 
 
-def arrive(space: Space, name: str) -> tuple[float, Decimal]:
-    """Apply an assistant; seconds until Ready, and the cores that its training's pod requested."""
+def arrive(space: Space, name: str, files: Mapping[str, str] | None = None) -> tuple[float, Decimal]:
+    """Apply an assistant (without files: the concert hall).
+
+    Gives the seconds until it is Ready, and the cores that its training's pod requested.
+    """
     assistant, training = Assistant(space, name), [Decimal(0)]
-    assistant.set_content(content.hall())
-    start = time.monotonic()
-    space.apply(manifests.assistant(name, language="en", source=manifests.from_config_map(f"{name}-content")))
+    start = _apply(space, name, content.hall() if files is None else files)
 
     def ready() -> bool:
         pods = space.list("pods", component=Component.TRAINING.value, assistant=name)
@@ -79,7 +110,18 @@ def arrive(space: Space, name: str) -> tuple[float, Decimal]:
         return _is_ready(assistant)
 
     eventually(f"{name} is Ready", ready, within=ARRIVES_WITHIN, every=0.5)
-    return time.monotonic() - start, max(training)
+    seconds, cores = time.monotonic() - start, max(training)
+    assert cores > 0, f"the pod that trained {name} was never seen, or requests no CPU"
+    return seconds, cores
+
+
+def _apply(space: Space, name: str, files: Mapping[str, str]) -> float:
+    """Apply an assistant whose content is there already; the moment before it, on the monotonic clock."""
+    config_map, source = in_config_map(f"{name}-content", files)
+    space.apply(config_map)
+    start = time.monotonic()
+    space.apply(manifests.assistant(name, language="en", source=source))
+    return start
 
 
 def _is_ready(assistant: Assistant) -> bool:
@@ -89,7 +131,7 @@ def _is_ready(assistant: Assistant) -> bool:
 
 
 def _ready_pods(space: Space, components: list[str]) -> int:
-    return sum(len(space.list("pods", component=component)) for component in components)
+    return sum(is_ready(pod) for component in components for pod in space.list("pods", component=component))
 
 
 def _lasting_pods(space: Space) -> list[Manifest]:
@@ -109,20 +151,26 @@ def _memory(space: Space) -> dict[str, list[float]]:
 
 @dataclass(frozen=True)
 class Rest:
-    """Requests to the API server per second of our processes, what they were, and the writes of all clients."""
+    """Requests to the API server per second of our processes in so many `seconds`, and what they were.
 
+    `everybody`: the writes of all clients by resource, None where the API server does not say. `memory` is in MiB, of
+    every pod, by component.
+    """
+
+    seconds: float
     reads: float
     writes: float
     detail: str
-    all_writes: float | None
+    everybody: Counter[str] | None
+    memory: dict[str, list[float]]
 
 
 # What somebody does to a child; it gives whether that has been repaired.
 Damage = Callable[[Space], Callable[[], bool]]
 
 
-def at_rest(kubectl: Kubectl, *, count: int = 10, seconds: float = 60) -> Rest:
-    """Assistants that run and answer, left alone for a minute."""
+def at_rest(kubectl: Kubectl, *, count: int = RESTING, seconds: float = REST_SECONDS) -> Rest:
+    """Assistants that run and answer, left alone until the operator has looked at all of them without a reason."""
     with namespace(kubectl, "rest") as space:
         space.apply(manifests.small_studio())
         resting = [Assistant(space, f"porter-{number}") for number in range(count)]
@@ -133,12 +181,13 @@ def at_rest(kubectl: Kubectl, *, count: int = 10, seconds: float = 60) -> Rest:
         time.sleep(SETTLE_SECONDS)
         start, before, all_before = time.monotonic(), _requests(space), cluster_facts.writes_of_all_clients(space)
         time.sleep(seconds)
-        after, all_after = _requests(space), cluster_facts.writes_of_all_clients(space)
-        made, lasted = after - before, time.monotonic() - start
+        # To ask them all takes seconds, the first time and the last: each is asked again after as long.
+        lasted = time.monotonic() - start
+        made, all_after = _requests(space) - before, cluster_facts.writes_of_all_clients(space)
         by_sort = {sort: sum(n for (kind, _), n in made.items() if kind == sort) for sort in ("read", "write")}
         detail = ", ".join(f"{n} {what}" for (_, what), n in sorted(made.items(), key=lambda item: -item[1]))
-        everybody = None if all_before is None or all_after is None else (all_after - all_before) / lasted
-        return Rest(by_sort["read"] / lasted, by_sort["write"] / lasted, detail, everybody)
+        everybody = None if all_before is None or all_after is None else all_after - all_before
+        return Rest(lasted, by_sort["read"] / lasted, by_sort["write"] / lasted, detail, everybody, _memory(space))
 
 
 def _requests(space: Space) -> Counter[tuple[str, str]]:
@@ -204,29 +253,36 @@ def _led_astray(space: Space) -> Callable[[], bool]:
 
 @dataclass(frozen=True)
 class Survival:
-    """One first apply during which the operator was killed; `differences` from the undisturbed end state."""
+    """One first apply during which the operator was killed; `differences` from the undisturbed end state.
+
+    The moments are those of the kills, in seconds since the apply.
+    """
 
     moments: list[float]
     seconds: float
     differences: list[str]
 
 
-def survive(kubectl: Kubectl, undisturbed: list[str], moments: list[float]) -> Survival:
-    """The first arrival again, with the operator killed at these moments (seconds after the apply)."""
+def survive(kubectl: Kubectl, what: Sample, undisturbed: list[str], planned: list[float]) -> Survival:
+    """The first arrival again, with the operator killed at these moments (seconds since the apply).
+
+    While its container waits for its next start there is nothing to kill: that kill comes as soon as it runs again.
+    """
+    home = Space(kubectl, faults.OPERATOR_NAMESPACE)
+    faults.renew_operator(home)
     with namespace(kubectl, "kills") as space:
-        hall, start, left = Assistant(space, "hall"), time.monotonic(), sorted(moments)
-        hall.set_content(content.hall())
-        space.apply(manifests.assistant("hall", language="en", source=manifests.from_config_map("hall-content")))
+        assistant, left, moments = Assistant(space, what.name), sorted(planned), list[float]()
+        start = _apply(space, what.name, what.files)
 
         def ready() -> bool:
-            if left and time.monotonic() - start > left[0]:
+            if left and time.monotonic() - start > left[0] and faults.kill_operator(home):
                 left.pop(0)
-                faults.kill_operator(Space(space.kubectl, faults.OPERATOR_NAMESPACE))
-            return not left and _is_ready(hall)
+                moments.append(time.monotonic() - start)
+            return not left and _is_ready(assistant)
 
         eventually("Ready in spite of the kills", ready, within=2 * ARRIVES_WITHIN)
         seconds = time.monotonic() - start
-        return Survival(sorted(moments), seconds, _differences(space, undisturbed))
+        return Survival(moments, seconds, _differences(space, undisturbed))
 
 
 def _differences(space: Space, undisturbed: list[str]) -> list[str]:

@@ -25,7 +25,7 @@ _MOMENTS = {
 
 
 class Database:
-    """One connection to the database `studio`."""
+    """One connection to a database."""
 
     def __init__(self, runner: asyncio.Runner, connection: asyncpg.Connection) -> None:
         self._runner = runner
@@ -52,11 +52,11 @@ class Database:
 
 
 @contextmanager
-def opened(space: Space) -> Iterator[Database]:
-    """The embedded database of the Studio `studio`; pods must be within reach of this machine."""
+def opened(space: Space, name: str = "studio") -> Iterator[Database]:
+    """A database of the embedded server of the Studio `studio`; pods must be within reach of this machine."""
     pod = space.pod_of(Component.DATABASE)
     secret = space.must_get("secret", "studio-database")["data"]["superuser-password"]
-    login = {"user": "postgres", "password": base64.b64decode(secret).decode(), "database": "studio"}
+    login = {"user": "postgres", "password": base64.b64decode(secret).decode(), "database": name}
     with asyncio.Runner() as runner:
         limits = {"timeout": _SECONDS, "command_timeout": _SECONDS}
         connection = runner.run(asyncpg.connect(host=pod["status"]["podIP"], **login, **limits))

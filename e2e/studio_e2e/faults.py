@@ -10,22 +10,29 @@ from typing import Any
 import pytest
 
 from studio_e2e import processes
-from studio_e2e.space import Space
+from studio_e2e.space import Space, is_ready
+from studio_e2e.waiting import NotYet, eventually
 
 Manifest = dict[str, Any]
 OPERATOR_NAMESPACE = "studio-operator-system"
 OPERATOR = "studio-operator"
+# The old pod may take its grace period to end, the new one as long as an installation.
+RENEWED_WITHIN = 120.0
 
 
-def sigkill(space: Space, pod: Manifest) -> None:
-    """Kill every process of a pod with SIGKILL, so that nothing in it can say goodbye.
+def sigkill(space: Space, pod: Manifest) -> bool:
+    """Kill every process of a pod with SIGKILL, so that nothing in it can say goodbye; whether there was one.
 
-    Where the processes are not on this machine the pod is deleted without grace, which is as near as one can get.
+    There is none while a container that died repeatedly waits for its next start: only the pod's sandbox is there.
+    Where not even that is on this machine the pod is deleted without grace, which is as near as one can get.
     """
-    found = processes.of_pod(pod["metadata"]["uid"])
-    _send(found, signal.SIGKILL)
-    if not found:
-        space.delete("pod", pod["metadata"]["name"], "--grace-period=0", "--force")
+    uid = pod["metadata"]["uid"]
+    if _send(processes.of_pod(uid), signal.SIGKILL):
+        return True
+    if processes.has_sandbox(uid):
+        return False
+    space.delete("pod", pod["metadata"]["name"], "--grace-period=0", "--force")
+    return True
 
 
 def lose(space: Space, pod: Manifest) -> None:
@@ -52,10 +59,27 @@ def delete(kind: str, name: str, space: Space) -> Callable[[], bool]:
     return made_anew
 
 
-def kill_operator(home: Space) -> None:
-    """Kill the operator of a namespace, wherever it is in its work."""
+def kill_operator(home: Space) -> bool:
+    """Kill the operator of a namespace, wherever it is in its work; whether there was one to kill."""
+    killed = [sigkill(home, pod) for pod in operator_pods(home)]
+    return any(killed)
+
+
+def renew_operator(home: Space) -> None:
+    """Another pod for the operator of a namespace; returns when it is ready, and leads.
+
+    However often the old one's container was killed, the kubelet restarts that of the new one without a pause.
+    """
     for pod in operator_pods(home):
-        sigkill(home, pod)
+        home.delete("pod", pod["metadata"]["name"], "--wait=false")
+
+    def leads() -> bool:
+        ready = {pod["metadata"]["name"] for pod in operator_pods(home) if is_ready(pod)}
+        if (holder := leader(home)) not in ready:
+            raise NotYet(f"{holder or 'nobody'} leads, {sorted(ready)} are ready")
+        return True
+
+    eventually("another pod of the operator leads", leads, within=RENEWED_WITHIN)
 
 
 def leader(home: Space) -> str:
@@ -91,7 +115,11 @@ def _within_reach(*pods: Manifest) -> list[processes.Process]:
     return found
 
 
-def _send(found: Sequence[processes.Process], number: signal.Signals) -> None:
+def _send(found: Sequence[processes.Process], number: signal.Signals) -> bool:
+    """Whether any of them was still there to get the signal."""
+    got = False
     for process in found:
         with suppress(ProcessLookupError):
             os.kill(process.pid, number)
+            got = True
+    return got

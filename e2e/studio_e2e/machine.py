@@ -9,10 +9,14 @@ from cluster.local.host_settings import FIXED_FOLDERS, KERNEL_SETTINGS
 from cluster.local.network import HOST_LINK
 from cluster.paths import Paths
 
+# What follows the interpreter (stage/entry.py).
+FORWARDER = ["-m", "stage", "forward"]
+
 
 def traces(paths: Paths) -> set[str]:
     """Everything of a local cluster that is on this machine now, and the settings that one changes, as words."""
-    found = {f"process {pid}: {command}" for pid, command in processes(paths).items()}
+    ours = processes(paths) | _forwarders()
+    found = {f"process {pid}: {command}" for pid, command in ours.items()}
     return found.union(_mounts(paths), _folders(paths), _network(), _settings())
 
 
@@ -30,6 +34,17 @@ def processes(paths: Paths) -> dict[int, str]:
             named = any(folder in command for folder in ours) and Path(command.split()[0]).name != "kubectl"
             if command and (named or f"/{CGROUP}" in groups):
                 found[int(process.name)] = command
+    return found
+
+
+def _forwarders() -> dict[int, str]:
+    """The processes that keep a way from this machine to a Studio open: their words do not tell to which cluster."""
+    found = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            if words[1:4] == FORWARDER:
+                found[int(process.name)] = " ".join(words)
     return found
 
 

@@ -1,5 +1,6 @@
 """The processes of a pod as this machine sees them, for clusters whose node is this machine."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,12 +26,16 @@ class Process:
 
 def of_pod(uid: str, root: Path = Path("/proc")) -> list[Process]:
     """The processes whose control group belongs to the pod with this uid; empty when none is on this machine."""
-    return [
-        process
-        for folder in root.iterdir()
-        if folder.name.isdecimal() and _belongs(folder, uid)
-        if (process := _read(folder)) is not None
-    ]
+    return [process for folder in _folders(uid, root) if (process := _read(folder)) is not None]
+
+
+def has_sandbox(uid: str, root: Path = Path("/proc")) -> bool:
+    """Whether the pod's sandbox is on this machine: it stays while a container waits for its next start."""
+    return any(_is_sandbox(_fields(folder / "status")) for folder in _folders(uid, root))
+
+
+def _folders(uid: str, root: Path) -> Iterator[Path]:
+    return (folder for folder in root.iterdir() if folder.name.isdecimal() and _belongs(folder, uid))
 
 
 def _belongs(folder: Path, uid: str) -> bool:
@@ -42,11 +47,16 @@ def _belongs(folder: Path, uid: str) -> bool:
 def _read(folder: Path) -> Process | None:
     status, memory = _fields(folder / "status"), _fields(folder / "smaps_rollup")
     name, resident = status.get("Name", ""), _bytes(status.get("VmRSS", ""))
-    if not resident or name == _SANDBOX:
+    if not resident or _is_sandbox(status):
         return None
     command = _text(folder / "cmdline").replace("\0", " ").strip()
     user = int(status["Uid"].split()[0])
     return Process(int(folder.name), user, command or name, rss=resident, pss=_bytes(memory.get("Pss", "")) or resident)
+
+
+def _is_sandbox(status: dict[str, str]) -> bool:
+    # What has ended and nobody has waited for yet has a name still, and no memory.
+    return status.get("Name") == _SANDBOX and "VmRSS" in status
 
 
 def _fields(file: Path) -> dict[str, str]:

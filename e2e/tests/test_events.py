@@ -82,7 +82,7 @@ def test_an_ingestion_that_is_killed_loses_and_doubles_nothing(porter: Porter, s
     with ThreadPoolExecutor(1) as pool:
         chatting = pool.submit(chat.say, porter.space, porter.name, "evening-crowd", told)
         stored(store, porter, "evening-crowd", messages=1)
-        faults.sigkill(porter.space, porter.space.pod_of(Component.INGESTION))
+        assert faults.sigkill(porter.space, porter.space.pod_of(Component.INGESTION))
         assert not chatting.done(), "the messages were too few: all were sent before the kill"
         chatting.result()
     found = stored(store, porter, "evening-crowd", messages=len(told))
@@ -103,7 +103,7 @@ def test_what_was_said_while_kafka_was_away_is_filled_in_from_the_trackers(porte
         assert answers == [[porter.greeting]] * len(during)
         assert time.monotonic() - began < PROMPT_SECONDS * len(during)
         (engine,) = porter.serving()
-        faults.sigkill(space, engine)
+        assert faults.sigkill(space, engine)
         scale_broker(space, 1)
     assistants.wait_studio_ready(space)
     eventually("another engine serves", lambda: serves_instead(porter, engine), within=120)

@@ -20,7 +20,7 @@ from stage.kubectl import REPOSITORY, Kubectl, conditions
 from stage.operator import image_refs
 from studio.contract import labels
 from studio.contract.labels import Component
-from studio_e2e import assistants, chat, content, other_user, processes
+from studio_e2e import assistants, chat, content, other_user, processes, watching
 from studio_e2e.assistants import Assistant
 from studio_e2e.control_plane import ControlPlane
 from studio_e2e.space import Space, Spaces
@@ -36,6 +36,10 @@ CORE = (
     "running-orchestrator",
     "running-consumer",
 )
+# Two workers are busy on two cores here: the benchmark judges the goal of 120 s, alone on the machine.
+READY_SECONDS = 240.0
+# Longer than the limit, so that whoever exceeds it is told by how much.
+ARRIVES_WITHIN = 300.0
 _TRACKER = """\
 import sys, urllib.request as u
 token = open("/run/engine/token").read().strip()
@@ -83,7 +87,7 @@ def arrival(opening: Space) -> Arrival:
             raise NotYet(assistants.summary(live))
         return live
 
-    seen.ready = eventually("the concert hall is Ready", ready, within=240)
+    seen.ready = eventually("the concert hall is Ready", ready, within=ARRIVES_WITHIN)
     seen.seconds = time.monotonic() - start
     return seen
 
@@ -96,7 +100,7 @@ def test_it_is_ready_for_its_generation_within_the_limit(arrival: Arrival) -> No
     metadata, status = arrival.ready["metadata"], arrival.ready["status"]
     assert status["observedGeneration"] == metadata["generation"]
     assert {c["observedGeneration"] for c in status["conditions"]} == {metadata["generation"]}
-    assert arrival.seconds < 240
+    assert arrival.seconds < READY_SECONDS
 
 
 def test_every_step_is_true_and_nothing_is_wrong(arrival: Arrival) -> None:
@@ -178,14 +182,17 @@ def test_the_spec_is_left_as_it_was_written(arrival: Arrival) -> None:
 
 def test_a_second_assistant_gets_a_slot_and_gives_it_back(arrival: Arrival, opening: Space) -> None:
     porter = Assistant(opening, "porter")
-    porter.apply({"files": content.porter()})
-    assistants.wait_slots(opening, 3)
-    porter.wait_ready()
-    assert chat.say(opening, "porter", "guest", ["good day"]) == [[content.GREETING]]
-    porter.delete()
-    assistants.wait_slots(opening, 2)
-    assert len(opening.list("studios")) == 1
-    assert chat.say(opening, "concert-hall", "guest-again", ["goodbye"]) == [["Goodbye, and enjoy the music."]]
+    with watching.values_of(opening, "deployment", "studio-running-consumer", "{.spec.replicas}") as consumers:
+        porter.apply({"files": content.porter()})
+        assistants.wait_slots(opening, 3)
+        porter.wait_ready()
+        assert chat.say(opening, "porter", "guest", ["good day"]) == [[content.GREETING]]
+        porter.delete()
+        assistants.wait_slots(opening, 2)
+        eventually("the watch has told of both changes", lambda: len(watching.folded(consumers)) > 2, within=30)
+        assert len(opening.list("studios")) == 1
+        assert chat.say(opening, "concert-hall", "guest-again", ["goodbye"]) == [["Goodbye, and enjoy the music."]]
+    assert watching.folded(consumers) == ["2", "3", "2"], "assistants plus one, at all times"
 
 
 def test_a_deleted_assistant_can_be_made_again(arrival: Arrival, opening: Space) -> None:

@@ -101,9 +101,8 @@ def ready_in_spite_of_kills(porter: Assistant) -> set[str]:
     start, trainings = time.monotonic(), set[str]()
 
     def ready() -> Manifest:
-        if moments and time.monotonic() - start > moments[0]:
+        if moments and time.monotonic() - start > moments[0] and faults.kill_operator(porter.space):
             moments.pop(0)
-            faults.kill_operator(porter.space)
         trainings.update(job["metadata"]["name"] for job in porter.jobs(Component.TRAINING))
         live = porter.live()
         if moments or conditions(live).get("Ready", {}).get("status") != "True":

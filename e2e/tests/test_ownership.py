@@ -6,15 +6,18 @@ from typing import Any
 
 import pytest
 
-from stage.kubectl import conditions
+from stage.kubectl import Kubectl, conditions
 from studio.contract.labels import Component
-from studio_e2e import assistants, content, faults
-from studio_e2e.assistants import Assistant
+from studio_e2e import assistants, content, database, faults, model_service
+from studio_e2e.assistants import Assistant, Porter
+from studio_e2e.control_plane import ControlPlane
 from studio_e2e.space import Space
 from studio_e2e.waiting import NotYet, TimedOut, eventually
 
 Manifest = dict[str, Any]
 REPAIRED_WITHIN = 10.0
+# The database starts anew, and everything is migrated once more.
+RESTARTED_WITHIN = 180.0
 
 
 def edited_deployment(space: Space) -> Callable[[], bool]:
@@ -104,7 +107,7 @@ def test_a_keycloak_that_hangs_delays_no_repair(studio: Space) -> None:
     embedded: Manifest = {"identity": {"embedded": {"registration": True}}}
 
     def waits_for_keycloak() -> bool:
-        found = conditions(studio.must_get("studio", "studio"))["Ready"]
+        found = studio_readiness(studio)
         if found["reason"] != "RealmPending":
             raise NotYet(f"{found['reason']}: {found['message']}")
         return True
@@ -157,9 +160,45 @@ def test_an_object_of_somebody_else_is_a_conflict_and_untouched(
 
 def test_a_secret_of_ours_is_never_overwritten(studio: Space) -> None:
     before = studio.must_get("secret", "studio-database")["data"]
-    studio.patch("studio", "studio", {"metadata": {"annotations": {"poke": str(time.time_ns())}}})
+    poke(studio)
     assistants.wait_studio_ready(studio)
     assert studio.must_get("secret", "studio-database")["data"] == before
+
+
+def test_a_secret_of_ours_that_is_lost_is_made_anew_and_taken_up(porter: Porter, kubectl: Kubectl) -> None:
+    """Nobody watches Secrets: that one is missing is found by the next pass, whatever that is for."""
+    ControlPlane.at_hand(kubectl.kubeconfig)
+    studio, name = porter.space, "studio-database"
+    models, lost = model_service.models(studio, porter.name), studio.must_get("secret", name)["data"]
+    since = studio_readiness(studio)["lastTransitionTime"]
+    made_anew = faults.delete("secret", name, studio)
+    poke(studio)
+    eventually("the Secret is made anew", made_anew, within=REPAIRED_WITHIN)
+    made = studio.must_get("secret", name)["data"]
+    assert made.keys() == lost.keys()
+    assert made != lost
+
+    def ready_again() -> bool:
+        found = studio_readiness(studio)
+        if found["status"] != "True" or found["lastTransitionTime"] == since:
+            raise NotYet(f"{found['status']} since {found['lastTransitionTime']}, {found['message']}")
+        return True
+
+    eventually("the Studio is Ready again", ready_again, within=RESTARTED_WITHIN)
+    with database.opened(studio) as anew:
+        assert anew.fetch("select current_user as name") == [{"name": "postgres"}], "with the new password"
+    assert model_service.models(studio, porter.name) == models
+    porter.wait_ready()
+
+
+def poke(studio: Space) -> None:
+    """Have the operator look at the Studio."""
+    studio.patch("studio", "studio", {"metadata": {"annotations": {"poke": str(time.time_ns())}}})
+
+
+def studio_readiness(studio: Space) -> Manifest:
+    """The condition Ready of the Studio."""
+    return conditions(studio.must_get("studio", "studio"))["Ready"]
 
 
 def test_a_studio_that_is_named_and_missing_is_said(assistant: Assistant) -> None:

@@ -105,6 +105,15 @@ def test_accepted(drawer: Space, manifest: Manifest) -> None:
     assert refusal(drawer, manifest) == ""
 
 
+def test_a_namespace_of_the_suite_admits_only_what_is_restricted(drawer: Space) -> None:
+    """What every pod of a Studio is started under, so that the suite sees one that asks for more."""
+    container = {"name": "main", "image": "registry.invalid/nobody/nothing:0", "securityContext": {"privileged": True}}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "greedy"}, "spec": {"containers": [container]}}
+    said = refusal(drawer, pod)
+    assert 'violates PodSecurity "restricted:latest"' in said
+    assert "must not set securityContext.privileged=true" in said
+
+
 def test_a_studio_ref_cannot_change(drawer: Space) -> None:
     drawer.apply(assistant("settled", studioRef={"name": "elsewhere"}, paused=True))
     said = refusal(drawer, assistant("settled", studioRef={"name": "here"}, paused=True))

@@ -28,8 +28,8 @@ STATEFUL = (Component.DATABASE, Component.OBJECT_STORE, Component.TRAINING_ORCHE
 
 def kill(porter: Assistant, *components: Component) -> None:
     for component in components:
-        for pod in porter.space.list("pods", component=component.value):
-            faults.sigkill(porter.space, pod)
+        killed = [faults.sigkill(porter.space, pod) for pod in porter.space.list("pods", component=component.value)]
+        assert any(killed), f"no process of {component.value} was there to be killed"
 
 
 def while_training_stores_and_orchestrators_are_killed(porter: Assistant) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from studio.contract import labels
+from studio.contract import labels, names
 from studio.contract.labels import Component
-from studio_e2e import assistants, content, faults, leases, manifests, model_service, survival, watching
+from studio_e2e import assistants, content, database, faults, leases, manifests, model_service, survival, watching
 from studio_e2e.assistants import Assistant
 from studio_e2e.database import Database
 from studio_e2e.space import Space
@@ -16,6 +16,15 @@ from studio_e2e.waiting import eventually
 
 Manifest = dict[str, Any]
 NEVER = {"mode": "Never"}
+_KEPT = """\
+select object_key as kept from contents where uid = $1
+union all select object_key from models where uid = $1
+union all select id from items where uid = $1
+"""
+_CONVERSATIONS = """\
+select rolname as name from pg_roles where rolname = $1
+union all select nspname from pg_namespace where nspname = $1
+"""
 
 
 def test_an_edit_supersedes_the_training_under_way(assistant: Assistant) -> None:
@@ -29,14 +38,43 @@ def test_an_edit_supersedes_the_training_under_way(assistant: Assistant) -> None
     states = {view["fingerprint"]: view["state"] for view in views}
     assert states == {superseded: "Superseded", ready["status"]["fingerprint"]: "Succeeded"}
     eventually("the Job of the superseded training is gone", lambda: not _exists(assistant, first), within=60)
+    survival.check_store(assistant.space)
 
 
-def test_a_deletion_stops_the_training_under_way(assistant: Assistant) -> None:
+def test_a_deletion_stops_the_very_first_training(assistant: Assistant) -> None:
     slots = assistants.slots(assistant.space)
     assistant.apply({"files": content.porter(greeting="Never heard.")})
-    assistant.wait_training_job()
+    job = assistant.wait_training_job()
     assistants.wait_slots(assistant.space, slots + 1)
     assistant.delete(within=60)
+    assistants.wait_slots(assistant.space, slots)
+    eventually("its Job is gone", lambda: not _exists(assistant, job), within=60)
+    survival.check_store(assistant.space)
+
+
+@pytest.fixture
+def trackers(rows: Database, studio: Space) -> Iterator[Database]:
+    """The database of all conversations; not at hand where `rows` is not."""
+    with database.opened(studio, "trackers") as opened:
+        yield opened
+
+
+def test_a_deletion_stops_the_training_under_way(assistant: Assistant, rows: Database, trackers: Database) -> None:
+    """And takes along what there is of the assistant by then: that is what its spec says."""
+    slots = assistants.slots(assistant.space)
+    assistant.apply_with_content(content.porter(), deletionPolicy="Delete")
+    assistants.wait_slots(assistant.space, slots + 1)
+    uid = assistant.wait_ready()["metadata"]["uid"]
+    schema = names.tracker_schema(uid)
+    assert trackers.fetch(_CONVERSATIONS, schema) == [{"name": schema}] * 2, "a role and a schema"
+    assert rows.fetch(_KEPT, uid)
+    assistant.set_content(content.porter(greeting="Never heard."))
+    assistant.wait_for("Trained", "False", reason="Training")
+    assistant.delete()
+    # The Assistant is not gone before all of this is.
+    assert trackers.fetch(_CONVERSATIONS, schema) == []
+    assert rows.fetch(_KEPT, uid) == []
+    survival.check_store(assistant.space)
     assistants.wait_slots(assistant.space, slots)
 
 
@@ -140,6 +178,12 @@ def test_an_unknown_image_is_said(assistant: Assistant) -> None:
     assistant.apply({"files": content.porter()}, running=NEVER, engine=engine)
     said = assistant.wait_for("Trained", "False", reason="ImagePullFailed", within=90)
     assert "registry.invalid/nobody/engine:0" in said["message"]
+
+
+def test_the_name_of_an_image_that_cannot_be_one_ends_the_training(assistant: Assistant) -> None:
+    assistant.apply({"files": content.porter()}, running=NEVER, engine={"image": "registry.invalid/No:0"})
+    said = assistant.wait_for("Stalled", reason="ImagePullFailed", within=90)
+    assert "couldn't parse image name" in said["message"]
 
 
 def test_a_secret_without_the_key_is_said(assistant: Assistant, secret: str) -> None:

@@ -74,7 +74,7 @@ DEFINITIONS = (
         columns=(
             _READY,
             _REASON,
-            Column("Model", ".status.model.version", "Newest model"),
+            Column("Model", ".status.model.version", "Model that answers, or else the one that is there"),
             Column("Training", ".status.training.state", "State of the newest training"),
             _AGE,
             _MESSAGE,

@@ -8,11 +8,13 @@ from typing import Any
 
 from studio.contract.reasons import Reason
 
+# The kubelet will never try another time.
+INVALID_IMAGE_NAME = "InvalidImageName"
 _PULL_PROBLEMS = frozenset(
     {
         "ErrImagePull",
         "ImagePullBackOff",
-        "InvalidImageName",
+        INVALID_IMAGE_NAME,
         "ErrImageNeverPull",
         "ErrImageInspect",
         "RegistryUnavailable",
@@ -59,6 +61,8 @@ def obstacle_of(pod: Mapping[str, Any]) -> Met | None:
         reason, message, name = waiting.get("reason") or "", waiting.get("message") or "", container["name"]
         if reason in _PULL_PROBLEMS:
             why = _cause(message) or reason
+            if reason == INVALID_IMAGE_NAME and reason not in why:
+                why = f"{reason}: {why}"
             return Met(Obstacle.IMAGE_PULL_FAILED, _pull_problem(name, container.get("image") or "", why))
         if reason in _CONFIG_PROBLEMS:
             return Met(Obstacle.CONTAINER_CONFIG, f"container {name}: {message or reason}")

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from measuring.figures import cpu_request, differences, end_state, percentile, requests_by_kind
+from measuring.figures import cpu_request, differences, end_state, percentile, requests_by_kind, writes_by_resource
 
 
 def container(cpu: str | None = None, **rest: Any) -> dict[str, Any]:
@@ -51,6 +51,22 @@ def test_no_metrics_are_no_requests() -> None:
     assert not requests_by_kind("")
 
 
+API_SERVER = """\
+# TYPE apiserver_request_total counter
+apiserver_request_total{code="200",group="apps",resource="deployments",subresource="status",verb="PUT"} 3
+apiserver_request_total{code="200",group="apps",resource="deployments",verb="APPLY"} 2e+00
+apiserver_request_total{code="200",group="",resource="configmaps",verb="PATCH"} 4
+apiserver_request_total{code="200",group="",resource="configmaps",verb="WATCH"} 9
+apiserver_request_total{code="200",group="coordination.k8s.io",resource="leases",verb="PUT"} 7
+apiserver_request_total{code="200",group="events.k8s.io",resource="events",verb="POST"} 7
+apiserver_request_duration_seconds_count{group="",resource="pods",verb="POST"} 7
+"""
+
+
+def test_writes_of_everybody_are_counted_by_resource_without_housekeeping() -> None:
+    assert writes_by_resource(API_SERVER) == {"deployments.apps": 5, "configmaps": 4}
+
+
 @given(st.lists(st.floats(min_value=0, max_value=1e6), min_size=1, max_size=50))
 def test_a_percentile_is_one_of_the_values(values: list[float]) -> None:
     assert percentile(values, 1) == max(values)
@@ -72,16 +88,26 @@ def test_the_end_state_is_blind_for_ids() -> None:
     assert end_state(one) == end_state(two)
 
 
-def test_the_end_state_sees_what_matters() -> None:
-    def assistant(status: str) -> dict[str, Any]:
-        conditions = [{"type": "Ready", "status": status, "reason": "Ready"}]
-        return item("Assistant", "hall", "studio-operator.io/v1alpha1", status={"conditions": conditions})
+def assistant(status: str, *, model: str = "1") -> dict[str, Any]:
+    conditions = [{"type": "Ready", "status": status, "reason": "Ready"}]
+    found = {"conditions": conditions, "model": {"version": model}}
+    return item("Assistant", "hall", "studio-operator.io/v1alpha1", status=found)
 
+
+def test_the_end_state_sees_what_matters() -> None:
     once = [item("Job", "hall-r1-0a1b2-1")]
     assert end_state(once) != end_state(once * 2)
     assert end_state([assistant("True")]) != end_state([assistant("False")])
     scaled = [item("Deployment", "d", "apps/v1", spec={"replicas": replicas}) for replicas in (1, 2)]
     assert end_state(scaled[:1]) != end_state(scaled[1:])
+
+
+def test_the_end_state_sees_a_second_training() -> None:
+    assert end_state([assistant("True", model="1")]) != end_state([assistant("True", model="2")])
+
+
+def test_an_assistant_without_a_status_has_an_end_state() -> None:
+    assert end_state([item("Assistant", "hall", "studio-operator.io/v1alpha1")]) != end_state([assistant("True")])
 
 
 def test_the_job_of_a_training_is_no_end_state() -> None:

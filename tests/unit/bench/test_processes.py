@@ -24,6 +24,24 @@ def test_the_processes_of_a_pod_without_its_sandbox(tmp_path: Path) -> None:
     ]
 
 
+def test_the_sandbox_of_a_pod_stays_while_no_process_of_it_lives(tmp_path: Path) -> None:
+    process(tmp_path, 11, group=f"/kubepods/burstable/pod{UID}/def", name="pause")
+    assert processes.of_pod(UID, tmp_path) == []
+    assert processes.has_sandbox(UID, tmp_path)
+
+
+def test_other_processes_and_other_pods_are_no_sandbox(tmp_path: Path) -> None:
+    process(tmp_path, 10, group=f"/kubepods/burstable/pod{UID}/abc")
+    process(tmp_path, 12, group="/kubepods/burstable/pod-of-another/abc", name="pause")
+    assert not processes.has_sandbox(UID, tmp_path)
+
+
+def test_a_sandbox_that_has_ended_is_none(tmp_path: Path) -> None:
+    process(tmp_path, 11, group=f"/kubepods/burstable/pod{UID}/def", name="pause")
+    (tmp_path / "11" / "status").write_text("Name:\tpause\nState:\tZ (zombie)\nUid:\t0\t0\t0\t0\n")
+    assert not processes.has_sandbox(UID, tmp_path)
+
+
 def test_shared_memory_is_divided_where_the_kernel_tells(tmp_path: Path) -> None:
     process(tmp_path, 10, group=f"/kubepods/burstable/pod{UID}/abc")
     rollup = "55f0-7ffd ---p 00000000 00:00 0 [rollup]\nRss:  2048 kB\nPss:  700 kB\nPss_Dirty:  90 kB\n"

@@ -81,9 +81,10 @@ def test_check_compares_and_does_not_write(monkeypatch: pytest.MonkeyPatch, tmp_
     assert render.main(["--check"]) == 1
 
 
-@given(kills=st.integers(1, 30), applies=st.integers(1, 4), within=st.floats(1, 300), seed=st.integers())
+@given(kills=st.integers(1, 30), applies=st.integers(1, 5), within=st.floats(1, 300), seed=st.integers())
 def test_moments_are_spread_over_the_applies_and_the_time(kills: int, applies: int, within: float, seed: int) -> None:
     drawn = moments_of(kills, applies, within=within, seed=seed)
     assert sum(len(moments) for moments in drawn) == kills
+    assert max(map(len, drawn)) - min(map(len, drawn)) <= 1
     assert all(0 <= moment <= within for moments in drawn for moment in moments)
     assert drawn == moments_of(kills, applies, within=within, seed=seed)

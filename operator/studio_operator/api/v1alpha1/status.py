@@ -59,7 +59,7 @@ class TrainingStatus(Model):
 
 
 class ModelStatus(Model):
-    """The model of the current content, or the newest one before it is trained."""
+    """The model that answers; if none does, that of the current content, else the newest."""
 
     version: str = Field(default="", description="Number of the model; spec.running.model accepts it.")
     sha256: str = Field(default="", description="Digest of the model archive, in hex.")
@@ -91,7 +91,9 @@ class AssistantStatus(Model):
         default=None, description="Digest of the content, language, id and engine image that is wanted."
     )
     training: TrainingStatus | None = Field(default=None, description="The newest training of the current content.")
-    model: ModelStatus | None = Field(default=None, description="The newest model.")
+    model: ModelStatus | None = Field(
+        default=None, description="The model that answers; if none does, that of the current content, else the newest."
+    )
     run: RunStatus | None = Field(default=None, description="The run that answers, or that will.")
     urls: Urls | None = Field(default=None, description="Where the assistant answers.")
 

@@ -32,7 +32,7 @@ class AssistantTraining(Model):
 
 
 class AssistantModel(Model):
-    """The model of the wanted content, or the newest one before that is trained."""
+    """The model that answers; if none does, that of the wanted content, else the newest."""
 
     version: str
     sha256: str

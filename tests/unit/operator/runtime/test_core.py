@@ -10,7 +10,7 @@ from tests.fakes.kube import FakeKube
 from studio.contract.labels import MANAGED_BY_OPERATOR, PART_OF, Component, common
 from studio.kube import ASSISTANT, CONFIGMAP, DEPLOYMENT, STUDIO, Kind, Manifest, NotFound, Unavailable
 from studio_operator.ports import Unreachable
-from studio_operator.runtime import slowpass
+from studio_operator.runtime import liveness, slowpass
 from studio_operator.runtime.core import Core
 from studio_operator.runtime.keys import Key
 from studio_operator.runtime.streams import Stream, wanted
@@ -201,3 +201,35 @@ def test_a_deployment_without_its_studio_is_no_orchestrator() -> None:
     del body["metadata"]["labels"][PART_OF]
     core.stores.of(DEPLOYMENT).observe("ADDED", {**body, "metadata": {**body["metadata"], "resourceVersion": "1"}})
     assert wanted(core.stores) == set()
+
+
+async def test_a_pass_that_never_returns_is_complained_of(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(liveness, "LONGEST_PASS_SECONDS", 0.0)
+
+    async def never_returns(key: Key) -> float | None:
+        world.passes.put_nowait(key)
+        await asyncio.Event().wait()
+        return None
+
+    world.core.reconcile_with(never_returns)
+    world.kube.put(resource(ASSISTANT, "a"))
+    world.core.liveness.lead()
+    assert world.core.liveness.complaints() == []
+    world.start()
+    await world.passed("a")
+    (complaint,) = world.core.liveness.complaints()
+    assert complaint.startswith("a pass has been running for ")
+
+
+def test_a_watch_that_is_never_opened_is_complained_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    core, now = Core(FakeKube(), WATCHED, World().subscribe), 0.0
+    for part in (core.liveness, core.activity):
+        monkeypatch.setattr(part, "_clock", lambda: now)
+    core.liveness.lead()
+    now = liveness.WATCH_SILENCE_SECONDS + 1
+    for entry in WATCHED:
+        if entry.kind != ASSISTANT:
+            core.activity.opened(entry.kind.path())
+    assert core.liveness.complaints() == ["the watch of assistants is dead"]
+    core.activity.opened(ASSISTANT.path())
+    assert core.liveness.complaints() == []

@@ -105,8 +105,11 @@ def test_a_job_that_is_not_admitted_gives_the_slot_back() -> None:
 
 
 def test_the_name_of_an_image_that_cannot_be_one_fails_at_once() -> None:
-    bad = run_pod(waiting("engine", "InvalidImageName", "InvalidImageName: Bot"), phase="Pending")
-    assert isinstance(plan_run(scene(pod(bad))), Fail)
+    words = 'Failed to apply default image tag "Bot": couldn\'t parse image name "Bot": invalid reference format'
+    bad = run_pod(waiting("engine", "InvalidImageName", words), phase="Pending")
+    action = plan_run(scene(pod(bad)))
+    assert isinstance(action, Fail)
+    assert words in action.message
 
 
 @pytest.mark.parametrize("restarts", [1, 2])
