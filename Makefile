@@ -53,7 +53,7 @@ check: .venv ## Formatter, linter, types, import rules, generated files
 	@$(PYTHON) -m studio.backend.openapi --check
 	@$(PYTHON) bench/render.py --check
 
-web: web/node_modules ## Check the web client: linter, types, tests, build, size of the first load
+web: web/node_modules ## Check the web client: linter, generated types, types, tests, build, size of the first load
 	@$(NPM) run --silent check
 
 web/node_modules: .venv web/package-lock.json

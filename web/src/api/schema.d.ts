@@ -926,7 +926,7 @@ export interface components {
         };
         /**
          * AssistantModel
-         * @description The model of the wanted content, or the newest one before that is trained.
+         * @description The model that answers; if none does, that of the wanted content, else the newest.
          */
         AssistantModel: {
             /** Sha256 */
