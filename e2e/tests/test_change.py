@@ -72,6 +72,18 @@ def test_a_component_that_the_engine_lacks_is_said_in_its_own_words(porter: Port
     assert "Stalled" not in porter.conditions
 
 
+def test_a_component_whose_server_nobody_has_named_is_warned_of(porter: Porter) -> None:
+    """Duckling trains without one, and then finds nothing."""
+    files, before = porter.files, porter.status["fingerprint"]
+    porter.set_content(content.with_component(files, "DucklingEntityExtractor"))
+    porter.wait_ready(other_than=before)
+    said = porter.wait_for("ContentReady", reason="Warnings", saying="DucklingEntityExtractor", within=20)
+    assert "RASA_DUCKLING_HTTP_URL in spec.engine.env" in said["message"]
+    assert greets(porter) == [[porter.greeting]]
+    porter.set_content(files)
+    porter.wait_for("ContentReady", reason="Accepted", within=20)
+
+
 def test_content_that_is_too_large_is_refused_with_the_limit(assistant: Assistant) -> None:
     pages = [f"{assistant.name}-{number}" for number in range(9)]
     for number, page in enumerate(pages):

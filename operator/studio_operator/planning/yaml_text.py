@@ -5,7 +5,7 @@ not grow with the number of nodes. What is passed through keeps its spelling: `1
 engine, which reads YAML 1.2, what their author wrote.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any
 
@@ -34,6 +34,38 @@ def with_entries(text: str, entries: Mapping[str, str]) -> str:
     merged = _merged(_events(text), entries)
     rendered: str = yaml.emit(merged, Dumper=_Emitter, allow_unicode=True, width=_NO_FOLDING)
     return rendered
+
+
+def mappings(text: str, keys: Container[str]) -> Iterator[dict[str, str]]:
+    """The plain entries of these keys of each mapping, inner ones before outer ones. Raises Unreadable."""
+    open_: list[_Entries] = []
+    for event in _events(text):
+        if open_ and isinstance(event, yaml.NodeEvent):
+            open_[-1].add(event)
+        if isinstance(event, yaml.CollectionStartEvent):
+            open_.append(_Entries(keys if isinstance(event, yaml.MappingStartEvent) else ()))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            ended = open_.pop()
+            if isinstance(event, yaml.MappingEndEvent):
+                yield ended.plain
+
+
+class _Entries:
+    """The plain entries, of the wanted keys, of one mapping whose nodes come one after the other."""
+
+    def __init__(self, wanted: Container[str]) -> None:
+        self.plain: dict[str, str] = {}
+        self._wanted = wanted
+        self._nodes = 0
+        self._key = ""
+
+    def add(self, node: yaml.NodeEvent) -> None:
+        text = node.value if isinstance(node, yaml.ScalarEvent) else ""
+        if self._nodes % 2 == 0:
+            self._key = text
+        elif self._key in self._wanted:
+            self.plain[self._key] = text
+        self._nodes += 1
 
 
 def _events(text: str) -> Iterator[yaml.Event]:

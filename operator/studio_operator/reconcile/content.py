@@ -6,13 +6,14 @@ Only the verdict is kept, not the content: the files of all assistants together 
 import asyncio
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from studio.contract import names
 from studio.kube import CONFIGMAP
 from studio_operator.api.v1alpha1.assistant import AssistantSpec
 from studio_operator.planning.content import Content, ContentProblem, from_config_maps, prepare
+from studio_operator.planning.duckling import without_server
 from studio_operator.ports import Cluster, Contents, ModelServiceError, Refused
 
 KEEP = 4096
@@ -71,12 +72,15 @@ class ContentReader:
     ) -> Reading:
         """The content as it is now. Raises ContentProblem."""
         identity, load = await self._source(namespace, name, spec, publication)
-        raw = hashlib.sha256(json.dumps([identity, spec.language, engine_image], sort_keys=True).encode()).hexdigest()
+        variables = sorted(variable.name for variable in spec.engine.env)
+        told = [identity, spec.language, engine_image, variables]
+        raw = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
         assistant_id = names.assistant_id(namespace, name)
         kept = self._verdicts.get((namespace, name))
         if kept is None or kept[0] != raw:
             files = await _loaded(load)
-            kept = (raw, await asyncio.to_thread(_verdict, files, assistant_id, spec.language, engine_image))
+            verdict = await asyncio.to_thread(_verdict, files, assistant_id, spec.language, engine_image, variables)
+            kept = (raw, verdict)
             self._remember((namespace, name), kept)
         if isinstance(kept[1], ContentProblem):
             raise kept[1].fresh()
@@ -142,12 +146,14 @@ async def _loaded(load: Load) -> Mapping[str, str]:
         raise ContentProblem("BackendUnavailable", str(error), waiting=True) from error
 
 
-def _verdict(files: Mapping[str, str], assistant_id: str, language: str, engine_image: str) -> Verdict | ContentProblem:
+def _verdict(
+    files: Mapping[str, str], assistant_id: str, language: str, engine_image: str, variables: Sequence[str]
+) -> Verdict | ContentProblem:
     try:
         content = _prepared(files, assistant_id, language, engine_image)
     except ContentProblem as problem:
         return problem.fresh()
-    return Verdict(content.fingerprint, content.warnings)
+    return Verdict(content.fingerprint, (*content.warnings, *without_server(content.files["config.yml"], variables)))
 
 
 def _prepared(files: Mapping[str, str], assistant_id: str, language: str, engine_image: str) -> Content:
