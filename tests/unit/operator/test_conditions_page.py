@@ -48,7 +48,7 @@ SETTINGS = {"Always", "BeforeTrainingEnds", "Delete", "Manual", "Never", "OnChan
 OF_KUBERNETES = {
     *("Studio", "Job", "Secret", "Opaque", "Service", "StatefulSet"),
     *("True", "False", "Complete", "Failed", "Progressing", "Background", "Foreground"),
-    *("ContainerCannotRun", "CrashLoopBackOff", "InvalidImageName", "StartError"),
+    *("ContainerCannotRun", "CrashLoopBackOff", "StartError"),
 }
 # States of items, notes of the audit, endings that only decide about the next attempt.
 OF_THE_QUEUE = {"Running", "Warming", "Draining", "Adopted", "Released", "Reprioritised", "Crashed", "Problem"}
