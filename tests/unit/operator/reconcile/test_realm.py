@@ -3,6 +3,9 @@
 import asyncio
 import base64
 import json
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
 
 from tests.unit.operator.reconcile.world import TEAM, World
 
@@ -15,6 +18,17 @@ from studio_operator.runtime.workqueue import WORKERS, WorkQueue
 
 REALM = Key("Realm", TEAM, "studio")
 URL = "http://studio-keycloak.team.svc:8080/auth"
+
+
+@asynccontextmanager
+async def asking_in_vain(world: World, turn: Coroutine[Any, Any, object]) -> AsyncIterator[None]:
+    """A turn that has asked Keycloak, which answers only after the block."""
+    world.identity.answers.clear()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(turn)
+        await world.identity.asked.wait()
+        yield
+        world.identity.answers.set()
 
 
 async def test_it_follows_the_spec_and_the_secrets(world: World) -> None:
@@ -84,18 +98,14 @@ async def test_a_realm_that_cannot_be_reached_is_tried_again(world: World) -> No
 async def test_a_keycloak_that_hangs_delays_no_repair(world: World) -> None:
     world.put(STUDIO, "studio")
     await world.settle()
-    world.identity.answers.clear()
     world.put(STUDIO, "studio", identity={"embedded": {"registration": True}})
-    async with asyncio.TaskGroup() as group:
-        group.create_task(world.look_at(STUDIO, "studio"))
-        await world.identity.asked.wait()
+    async with asking_in_vain(world, world.look_at(STUDIO, "studio")):
         conditions = world.conditions(STUDIO, "studio")
         assert (conditions["Ready"], conditions["KeycloakReady"]) == (("False", "RealmPending"), ("True", "Ready"))
         database = world.get(STATEFULSET, "studio-database")
         world.kube.put({**database, "spec": {**database["spec"], "replicas": 0}})
         await world.reconciler.reconcile(Key("Studio", TEAM, "studio"))
         assert world.get(STATEFULSET, "studio-database")["spec"]["replicas"] == 1
-        world.identity.answers.set()
     await world.settle()
     assert world.conditions(STUDIO, "studio")["KeycloakReady"] == ("True", "Ready")
 
@@ -109,12 +119,8 @@ async def test_a_wish_from_while_the_database_was_away_has_to_arrive_too(world: 
     await world.look_at(STUDIO, "studio")
     assert world.conditions(STUDIO, "studio")["KeycloakReady"] == ("True", "Ready")
     world.kube.set_status(STATEFULSET, TEAM, "studio-database", serving)
-    world.identity.answers.clear()
-    async with asyncio.TaskGroup() as group:
-        group.create_task(world.look_at(STUDIO, "studio"))
-        await world.identity.asked.wait()
+    async with asking_in_vain(world, world.look_at(STUDIO, "studio")):
         assert world.conditions(STUDIO, "studio")["Ready"] == ("False", "RealmPending")
-        world.identity.answers.set()
     assert world.conditions(STUDIO, "studio")["Ready"] == ("True", "Ready")
 
 
@@ -125,12 +131,8 @@ async def test_while_keycloak_hangs_its_studio_is_not_passed_over_again_and_agai
         world.play_controllers()
         await world.look_at_all()
     world.clock.advance(10)
-    world.identity.answers.clear()
-    async with asyncio.TaskGroup() as group:
-        group.create_task(world.reconciler.reconcile(REALM))
-        await world.identity.asked.wait()
+    async with asking_in_vain(world, world.reconciler.reconcile(REALM)):
         assert await world.reconciler.reconcile(Key("Studio", TEAM, "studio")) is None
-        world.identity.answers.set()
 
 
 async def test_what_was_found_before_keycloak_went_is_not_told_when_it_is_back(world: World) -> None:
@@ -145,13 +147,9 @@ async def test_what_was_found_before_keycloak_went_is_not_told_when_it_is_back(w
     await world.look_at(STUDIO, "studio")
     assert await world.reconciler.reconcile(REALM) is None
     world.identity.error = None
-    world.identity.answers.clear()
     world.kube.set_status(DEPLOYMENT, TEAM, "studio-keycloak", serving)
-    async with asyncio.TaskGroup() as group:
-        group.create_task(world.look_at(STUDIO, "studio"))
-        await world.identity.asked.wait()
+    async with asking_in_vain(world, world.look_at(STUDIO, "studio")):
         assert world.conditions(STUDIO, "studio")["KeycloakReady"] == ("False", "RealmPending")
-        world.identity.answers.set()
     assert world.conditions(STUDIO, "studio")["KeycloakReady"] == ("True", "Ready")
 
 
@@ -213,25 +211,17 @@ async def test_an_operator_that_begins_takes_the_realm_for_what_it_was(world: Wo
     world.put(STUDIO, "studio")
     await world.settle()
     world.restart()
-    world.identity.answers.clear()
-    async with asyncio.TaskGroup() as group:
-        group.create_task(world.look_at(STUDIO, "studio"))
-        await world.identity.asked.wait()
+    async with asking_in_vain(world, world.look_at(STUDIO, "studio")):
         assert world.conditions(STUDIO, "studio")["Ready"] == ("True", "Ready")
-        world.identity.answers.set()
 
 
 async def test_a_realm_that_was_never_there_serves_nobody(world: World) -> None:
     world.put(STUDIO, "studio", identity={"external": {"issuer": "https://login.example.com"}})
     await world.settle()
     world.put(STUDIO, "studio")
-    world.identity.answers.clear()
-    async with asyncio.TaskGroup() as group:
-        group.create_task(world.settle())
-        await world.identity.asked.wait()
+    async with asking_in_vain(world, world.settle()):
         conditions = world.conditions(STUDIO, "studio")
         assert conditions["KeycloakReady"] == conditions["Ready"] == ("False", "RealmPending")
-        world.identity.answers.set()
     assert world.conditions(STUDIO, "studio")["Ready"] == ("True", "Ready")
 
 

@@ -64,7 +64,5 @@ def test_an_edit_that_comes_with_the_answer_to_a_status_is_news_for_its_own_key(
 
 
 def test_whoever_makes_a_resource_asks_for_it(world: World) -> None:
-    world.intake.learn(
-        ASSISTANT, world.kube.put({**assistant(), "metadata": {"namespace": "n", "name": "b"}}), created=True
-    )
+    world.intake.learn(ASSISTANT, world.kube.put(assistant(name="b")), created=True)
     assert Key("Assistant", "n", "b") in world.asked
