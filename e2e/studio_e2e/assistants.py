@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from stage.kubectl import conditions
-from studio.contract import names
+from studio.contract import labels, names
 from studio.contract.labels import Component
 from studio_e2e import content, manifests
 from studio_e2e.space import Space
@@ -184,18 +184,27 @@ def summary(resource: Manifest) -> str:
 
 
 def wait_studio_ready(space: Space, name: str = "studio", *, within: float = STUDIO_READY_WITHIN) -> Manifest:
-    """The Studio, once every part of it works."""
+    """The Studio, once every part of it works: by its status, and by its workloads, which know a moment earlier."""
 
     def ready() -> Manifest:
         live = space.get("studio", name)
         if live is None:
             raise NotYet("no such Studio")
         current = live.get("status", {}).get("observedGeneration") == live["metadata"]["generation"]
-        if current and conditions(live).get("Ready", {}).get("status") == "True":
-            return live
-        raise NotYet(summary(live))
+        if not current or conditions(live).get("Ready", {}).get("status") != "True":
+            raise NotYet(summary(live))
+        workloads = space.list("deployments,statefulsets", selector=f"{labels.INSTANCE}={name}")
+        if moving := [each["metadata"]["name"] for each in workloads if not _rolled_out(each)]:
+            raise NotYet(f"{', '.join(moving)}: not rolled out")
+        return live
 
     return eventually(f"studio {name} is Ready", ready, within=within)
+
+
+def _rolled_out(workload: Manifest) -> bool:
+    replicas, status = workload["spec"]["replicas"], workload.get("status", {})
+    current = status.get("observedGeneration") == workload["metadata"]["generation"]
+    return current and all(status.get(key, 0) == replicas for key in ("replicas", "readyReplicas", "updatedReplicas"))
 
 
 def slots(space: Space, studio: str = "studio") -> int:

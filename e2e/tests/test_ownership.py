@@ -123,6 +123,26 @@ def test_a_keycloak_that_hangs_delays_no_repair(studio: Space) -> None:
     assistants.wait_studio_ready(studio)
 
 
+def test_a_database_that_cannot_start_delays_no_repair_and_comes_back_with_its_spec(studio: Space) -> None:
+    def without_room() -> bool:
+        said = conditions(studio.must_get("studio", "studio"))["DatabaseReady"]
+        if said["reason"] != "Unschedulable":
+            raise NotYet(f"{said['reason']}: {said['message']}")
+        return True
+
+    too_large: Manifest = {"database": {"embedded": {"resources": {"requests": {"cpu": "900"}}}}}
+    before = studio.must_get("studio", "studio")["spec"].get("database")
+    try:
+        studio.patch("studio", "studio", {"spec": too_large})
+        eventually("the database finds no node", without_room, within=60)
+        for damage in (edited_deployment, DAMAGES["deployment deleted"], DAMAGES["service deleted"]):
+            eventually("repaired", damage(studio), within=REPAIRED_WITHIN)
+    finally:
+        studio.patch("studio", "studio", {"spec": {"database": None}})
+        studio.patch("studio", "studio", {"spec": {"database": before}})
+    assistants.wait_studio_ready(studio, within=RESTARTED_WITHIN)
+
+
 def test_the_service_of_an_assistant_is_repaired_too(porter: Assistant) -> None:
     uid = porter.space.must_get("service", "porter")["metadata"]["uid"]
     porter.space.delete("service", "porter", "--wait=false")

@@ -48,6 +48,9 @@ def stateful_set(
         "spec": {
             "replicas": 1,
             "revisionHistoryLimit": _HISTORY,
+            # In order, a pod that cannot start is waited for for ever, also once its template has been corrected:
+            # https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback
+            "podManagementPolicy": "Parallel",
             "serviceName": context.child(component),
             "selector": {"matchLabels": selector(context, component)},
             "template": pod,

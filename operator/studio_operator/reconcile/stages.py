@@ -97,9 +97,10 @@ class Stages:
         accounts = service_accounts.objects(context)
         stores = [body for component in STORES for body in component.objects(context)]
         await apply_all(self._cluster, resource, [*accounts, *stores])
-        if not self._stores_ready(context):
-            return
         migrations = migration.objects(context)
+        # Stores that are away hold a migration back, and nothing that was migrated for: repairs do not wait for them.
+        if not (self._migration_health(migrations).succeeded or self._stores_ready(context)):
+            return
         await apply_all(self._cluster, resource, migrations)
         outcome.migration = self._migration_health(migrations)
         if not outcome.migration.succeeded:

@@ -23,6 +23,8 @@ from studio_operator.status.studio import StudioFacts, studio_status
 
 # A Studio that is coming up is also woken by its children; this is the belt to those braces.
 WHILE_ROLLING = 15.0
+# A Keycloak without its database answers, with nothing but errors.
+UNDER_THE_REALM = (Component.DATABASE, Component.KEYCLOAK)
 
 
 class StudioPass:
@@ -77,8 +79,7 @@ class StudioPass:
         health, migration = await observed.explained(
             self._cluster, context, observed.health(self._cluster, context), migration
         )
-        answers = Component.KEYCLOAK not in health or health[Component.KEYCLOAK].available
-        served = outcome.complete and answers
+        served = outcome.complete and all(health[part].available for part in UNDER_THE_REALM if part in health)
         realm = await self._realm.run(context) if served else self._realm.leave(namespace, name)
         facts = StudioFacts(
             generation,

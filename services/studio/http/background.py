@@ -6,6 +6,8 @@ from typing import Self
 
 import structlog
 
+from studio.db.retry import is_transient
+
 log = structlog.get_logger(__name__)
 
 GRACE_SECONDS = 3.0
@@ -26,8 +28,11 @@ class Background:
         while True:
             try:
                 await work()
-            except Exception:
-                log.exception("a background task failed, it begins again", task=name)
+            except Exception as error:
+                if is_transient(error):
+                    log.warning("a background task was interrupted, it begins again", task=name, error=repr(error))
+                else:
+                    log.exception("a background task failed, it begins again", task=name)
             await asyncio.sleep(self._pause)
 
     async def __aenter__(self) -> Self:

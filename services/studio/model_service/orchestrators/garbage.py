@@ -75,5 +75,5 @@ async def keep_sweeping(pool: asyncpg.Pool, store: ObjectStore, *, seconds: floa
         except Exception as error:
             if not is_transient(error):
                 raise
-            log.warning("the database is away, trying again later", error=str(error))
+            log.warning("the database is away, trying again later", error=repr(error))
         await asyncio.sleep(seconds)

@@ -213,6 +213,30 @@ async def test_the_services_stay_while_a_store_restarts(world: World) -> None:
     assert sorted(deployments(world)) == sorted(SERVICES)
 
 
+async def test_what_is_damaged_while_a_store_restarts_is_repaired_at_once(world: World) -> None:
+    world.put(STUDIO, "studio")
+    await world.settle()
+    edited = world.get(DEPLOYMENT, "studio-backend")
+    world.kube.set_status(STATEFULSET, TEAM, "studio-database", {"readyReplicas": 0})
+    world.kube.remove(DEPLOYMENT, TEAM, "studio-running-consumer")
+    world.kube.put({**edited, "spec": {**edited["spec"], "replicas": 0}})
+    await world.look_at_all()
+    assert sorted(deployments(world)) == sorted(SERVICES)
+    assert world.get(DEPLOYMENT, "studio-backend")["spec"] == edited["spec"]
+
+
+async def test_a_new_version_waits_for_a_store_that_restarts(world: World) -> None:
+    world.put(STUDIO, "studio")
+    await world.settle()
+    old = world.names(JOB)
+    world.kube.set_status(STATEFULSET, TEAM, "studio-database", {"readyReplicas": 0})
+    world.restart(version="2.0.0", services="services:2")
+    await world.look_at_all()
+    assert world.names(JOB) == old
+    (container,) = world.get(DEPLOYMENT, "studio-backend")["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == "services:1"
+
+
 async def test_what_is_no_longer_wanted_is_pruned_and_nothing_else(world: World) -> None:
     studio = world.put(STUDIO, "studio")
     await world.settle()
