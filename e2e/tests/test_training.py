@@ -182,7 +182,7 @@ def test_an_unknown_image_is_said(assistant: Assistant) -> None:
 
 def test_the_name_of_an_image_that_cannot_be_one_ends_the_training(assistant: Assistant) -> None:
     assistant.apply({"files": content.porter()}, running=NEVER, engine={"image": "registry.invalid/No:0"})
-    said = assistant.wait_for("Stalled", reason="ImagePullFailed", within=90)
+    said = assistant.wait_for("Stalled", reason="InvalidImageName", within=90)
     assert "couldn't parse image name" in said["message"]
 
 

@@ -35,6 +35,7 @@ class Reason(StrEnum):
     QUOTA_EXCEEDED = "QuotaExceeded"  # a ResourceQuota of the namespace is used up
     POD_REFUSED = "PodRefused"  # Pod Security or an admission webhook forbids it
     IMAGE_PULL_FAILED = "ImagePullFailed"  # an image cannot be pulled
+    INVALID_IMAGE_NAME = "InvalidImageName"  # what is given as an image cannot be the name of one
     CONTAINER_CONFIG_ERROR = "ContainerConfigError"  # a Secret, a key or a file that it names is missing
 
     # How an attempt was lost; another one follows

@@ -8,13 +8,10 @@ from typing import Any
 
 from studio.contract.reasons import Reason
 
-# The kubelet will never try another time.
-INVALID_IMAGE_NAME = "InvalidImageName"
 _PULL_PROBLEMS = frozenset(
     {
         "ErrImagePull",
         "ImagePullBackOff",
-        INVALID_IMAGE_NAME,
         "ErrImageNeverPull",
         "ErrImageInspect",
         "RegistryUnavailable",
@@ -29,6 +26,8 @@ _PULL_STEPS = (
     re.compile(r'^failed to resolve reference "[^"]*": '),
     re.compile(r"^failed to resolve image: "),
 )
+# The kubelet will never try another time.
+_NO_IMAGE_NAME = "InvalidImageName"
 _CONFIG_PROBLEMS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 
 
@@ -39,6 +38,7 @@ class Obstacle(StrEnum):
     QUOTA_EXCEEDED = Reason.QUOTA_EXCEEDED
     POD_REFUSED = Reason.POD_REFUSED
     IMAGE_PULL_FAILED = Reason.IMAGE_PULL_FAILED
+    INVALID_IMAGE_NAME = Reason.INVALID_IMAGE_NAME
     CONTAINER_CONFIG = Reason.CONTAINER_CONFIG_ERROR
 
 
@@ -59,11 +59,12 @@ def obstacle_of(pod: Mapping[str, Any]) -> Met | None:
     for container in container_statuses(pod):
         waiting = (container.get("state") or {}).get("waiting") or {}
         reason, message, name = waiting.get("reason") or "", waiting.get("message") or "", container["name"]
+        image = container.get("image") or ""
         if reason in _PULL_PROBLEMS:
-            why = _cause(message) or reason
-            if reason == INVALID_IMAGE_NAME and reason not in why:
-                why = f"{reason}: {why}"
-            return Met(Obstacle.IMAGE_PULL_FAILED, _pull_problem(name, container.get("image") or "", why))
+            return Met(Obstacle.IMAGE_PULL_FAILED, _pull_problem(name, image, _cause(message) or reason))
+        if reason == _NO_IMAGE_NAME:
+            wrong = f"{image} of container {name} cannot be the name of an image: correct it"
+            return Met(Obstacle.INVALID_IMAGE_NAME, f"{wrong} ({message or reason})")
         if reason in _CONFIG_PROBLEMS:
             return Met(Obstacle.CONTAINER_CONFIG, f"container {name}: {message or reason}")
     return None

@@ -10,7 +10,7 @@ from dataclasses import replace
 from studio.contract import labels
 from studio.contract.model_service import RunState
 from studio.contract.reasons import Reason
-from studio.kube.obstacles import INVALID_IMAGE_NAME, Obstacle
+from studio.kube.obstacles import Obstacle
 from studio.model_service.consumers.attempts import Ending
 from studio.model_service.consumers.plan import (
     Action,
@@ -176,7 +176,7 @@ def _obstacle(scene: Scene) -> Action | None:
         return Wait(*scene.creation_problem, seconds=30) if scene.creation_problem else None
     if scene.pod.obstacle is None:
         return None
-    if scene.pod.obstacle is Obstacle.IMAGE_PULL_FAILED and INVALID_IMAGE_NAME in scene.pod.obstacle_message:
+    if scene.pod.obstacle is Obstacle.INVALID_IMAGE_NAME:
         return Fail(scene.pod.obstacle, scene.pod.obstacle_message)
     return Wait(scene.pod.obstacle, scene.pod.obstacle_message)
 

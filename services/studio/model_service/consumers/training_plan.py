@@ -3,7 +3,7 @@
 from studio.contract import labels
 from studio.contract.model_service import DesiredTraining
 from studio.contract.reasons import Reason
-from studio.kube.obstacles import INVALID_IMAGE_NAME, Obstacle
+from studio.kube.obstacles import Obstacle
 from studio.model_service.consumers.attempts import Ending
 from studio.model_service.consumers.plan import (
     BLOCKED_SECONDS,
@@ -125,7 +125,7 @@ def _obstacle(scene: Scene) -> Action | None:
     if found is None or found[0] is None:
         return None
     obstacle, message = found
-    if obstacle is Obstacle.IMAGE_PULL_FAILED and INVALID_IMAGE_NAME in message:
+    if obstacle is Obstacle.INVALID_IMAGE_NAME:
         return Fail(obstacle, message)
     patience = _PATIENCE.get(obstacle, BLOCKED_SECONDS)
     if scene.blocked_seconds >= patience:

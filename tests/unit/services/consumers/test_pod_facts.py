@@ -36,6 +36,11 @@ CANNOT_BE_PULLED = (
             f"{CANNOT_BE_PULLED} (ImagePullBackOff)",
         ),
         (
+            training_pod(waiting("train", "InvalidImageName", "invalid reference format")),
+            Obstacle.INVALID_IMAGE_NAME,
+            "bot:1 of container train cannot be the name of an image: correct it (invalid reference format)",
+        ),
+        (
             training_pod(waiting("train", "CreateContainerConfigError", "couldn't find key x in Secret")),
             Obstacle.CONTAINER_CONFIG,
             "container train: couldn't find key x in Secret",

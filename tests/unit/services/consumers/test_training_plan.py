@@ -15,31 +15,30 @@ from studio.model_service.consumers.pod_facts import ContainerFacts, JobFacts, P
 from studio.model_service.consumers.training_plan import plan_training
 
 DESIRED = cast("DesiredTraining", desired("training"))
+JOB = JobFacts(name="j", uid="u", attempt=1, owner=UID, labels={labels.TRAINING: item().id})
+TRAINING = PodFacts("p", "v", "Pending", containers={"train": ContainerFacts("train", started_at=START)})
 
 
 @pytest.mark.parametrize(
-    ("obstacle", "blocked", "gives_way"),
+    ("obstacle", "blocked", "kind"),
     [
-        (Obstacle.IMAGE_PULL_FAILED, 44, False),
-        (Obstacle.IMAGE_PULL_FAILED, 45, True),
-        (Obstacle.CONTAINER_CONFIG, 45, True),
-        (Obstacle.UNSCHEDULABLE, 299, False),  # an autoscaler takes minutes to bring a node
-        (Obstacle.UNSCHEDULABLE, 300, True),
-        (Obstacle.QUOTA_EXCEEDED, 299, False),
+        (Obstacle.IMAGE_PULL_FAILED, 44, Wait),
+        (Obstacle.IMAGE_PULL_FAILED, 45, Requeue),
+        (Obstacle.INVALID_IMAGE_NAME, 0, Fail),
+        (Obstacle.CONTAINER_CONFIG, 45, Requeue),
+        (Obstacle.UNSCHEDULABLE, 299, Wait),  # an autoscaler takes minutes to bring a node
+        (Obstacle.UNSCHEDULABLE, 300, Requeue),
+        (Obstacle.QUOTA_EXCEEDED, 299, Wait),
     ],
 )
-def test_a_blocked_training_gives_its_slot_to_others(obstacle: Obstacle, blocked: float, gives_way: bool) -> None:
-    waiting = item()
-    job = JobFacts(name="j", uid="u", attempt=1, owner=UID, labels={labels.TRAINING: waiting.id})
+def test_a_blocked_training_gives_its_slot_to_others(
+    obstacle: Obstacle, blocked: float, kind: type[Wait | Requeue | Fail]
+) -> None:
     pod = PodFacts(name="p", uid="v", phase="Pending", obstacle=obstacle, obstacle_message="why")
-    scene = Scene(waiting, START + timedelta(seconds=1), job=job, pod=pod, job_seen=True, blocked_seconds=blocked)
+    scene = Scene(item(), START + timedelta(seconds=1), job=JOB, pod=pod, job_seen=True, blocked_seconds=blocked)
     action = plan_training(scene, DESIRED)
-    assert isinstance(action, Requeue if gives_way else Wait)
+    assert isinstance(action, kind)
     assert (action.reason, action.message) == (obstacle, "why")
-
-
-JOB = JobFacts(name="j", uid="u", attempt=1, owner=UID, labels={labels.TRAINING: item().id})
-TRAINING = PodFacts("p", "v", "Pending", containers={"train": ContainerFacts("train", started_at=START)})
 
 
 @pytest.mark.parametrize(("silent", "limit", "stalled"), [(899, 900, False), (900, 900, True), (9999, 0, False)])
