@@ -1,6 +1,9 @@
 """The order in which a Studio comes up: stores, then the migration, then everything that needs both."""
 
 from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
 
 from studio.kube import (
     CONFIGMAP,
@@ -34,12 +37,16 @@ from studio_operator.components import (
     web_client,
 )
 from studio_operator.components.context import StudioContext
-from studio_operator.ports import Cluster
+from studio_operator.ports import Clock, Cluster
 from studio_operator.reconcile import secrets as generated
 from studio_operator.reconcile.apply import Conflict, Vanishing, apply_all, owned_by, prune
 from studio_operator.reconcile.secrets import SecretProblem
 from studio_operator.status.health import JobHealth, job, workload
 
+log = structlog.get_logger(__name__)
+
+# Counted from its end, which comes after all of its tries.
+MIGRATED_ANEW_AFTER = timedelta(minutes=15)
 STORES = (database, object_store, event_broker)
 # Those that take longest to start come first.
 SERVICES = (
@@ -72,6 +79,7 @@ class Stages:
     """Brings the children of a Studio to what they should be."""
 
     _cluster: Cluster
+    _clock: Clock
 
     async def apply(self, resource: Manifest, context: StudioContext) -> Outcome:
         """As far as the gates are open."""
@@ -104,6 +112,7 @@ class Stages:
         await apply_all(self._cluster, resource, migrations)
         outcome.migration = self._migration_health(migrations)
         if not outcome.migration.succeeded:
+            await self._give_another_chance(migrations, outcome.migration)
             return
         services = [body for component in SERVICES for body in component.objects(context)]
         services += exposure.ingress(context)
@@ -112,6 +121,15 @@ class Stages:
         await prune(self._cluster, resource, [*accounts, *stores, *migrations, *services], PRUNED)
         outcome.complete = True
         await self._apply_route(resource, context, outcome)
+
+    async def _give_another_chance(self, migrations: list[Manifest], health: JobHealth) -> None:
+        """What kept a migration from its work, a database of somebody else that was away, may be over: made anew."""
+        if health.failed_at is None or self._clock.now() - health.failed_at < MIGRATED_ANEW_AFTER:
+            return
+        namespace, name, live = self._migration_job(migrations)
+        if live is not None and "deletionTimestamp" not in live["metadata"]:
+            log.info("migrate anew", namespace=namespace, name=name)
+            await self._cluster.delete(JOB, namespace, name, uid=live["metadata"]["uid"])
 
     async def _apply_route(self, resource: Manifest, context: StudioContext, outcome: Outcome) -> None:
         """A kind that a cluster may lack cannot be watched, so it is looked up in each pass."""
@@ -141,5 +159,11 @@ class Stages:
         )
 
     def _migration_health(self, migrations: list[Manifest]) -> JobHealth:
+        _, name, live = self._migration_job(migrations)
+        return job(live, name=name)
+
+    def _migration_job(self, migrations: list[Manifest]) -> tuple[str, str, Manifest | None]:
+        """Its namespace and name, and what there is of it."""
         metadata = next(body["metadata"] for body in migrations if body["kind"] == "Job")
-        return job(self._cluster.cached(JOB, metadata["namespace"], metadata["name"]), name=metadata["name"])
+        namespace, name = metadata["namespace"], metadata["name"]
+        return namespace, name, self._cluster.cached(JOB, namespace, name)

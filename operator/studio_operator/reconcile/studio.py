@@ -45,7 +45,7 @@ class StudioPass:
         self._recorder = recorder
         self._clock = clock
         self._settings = settings
-        self._stages = Stages(cluster)
+        self._stages = Stages(cluster, clock)
         self._realm = realm
 
     async def run(self, namespace: str, name: str) -> float | None:

@@ -1,6 +1,7 @@
 """Is this workload healthy? The rules of `kubectl rollout status`, as pure functions of one object."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from studio.kube import Manifest
 from studio.kube.obstacles import Obstacle
@@ -69,11 +70,12 @@ def _condition(status: Manifest, kind: str, value: str) -> Manifest | None:
 
 @dataclass(frozen=True)
 class JobHealth:
-    """Where a Job is: exactly one of the three may be true."""
+    """Where a Job is: it may have succeeded, or failed at `failed_at`, or neither."""
 
     succeeded: bool
     failed: bool
     message: str
+    failed_at: datetime | None = None
 
 
 def job(live: Manifest | None, *, name: str) -> JobHealth:
@@ -87,7 +89,13 @@ def job(live: Manifest | None, *, name: str) -> JobHealth:
             return JobHealth(succeeded=True, failed=False, message="")
         if condition["type"] == "Failed":
             why = condition.get("message") or condition.get("reason", "")
-            return JobHealth(succeeded=False, failed=True, message=f"Job {name} failed: {why}; see its pods' logs")
+            since = condition.get("lastTransitionTime")
+            return JobHealth(
+                succeeded=False,
+                failed=True,
+                message=f"Job {name} failed: {why}; see its pods' logs",
+                failed_at=datetime.fromisoformat(since) if since else None,
+            )
     failed = live.get("status", {}).get("failed", 0)
     tries = f", {failed} failed tries so far" if failed else ""
     return JobHealth(succeeded=False, failed=False, message=f"Job {name} is running{tries}")

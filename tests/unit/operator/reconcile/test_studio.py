@@ -141,6 +141,27 @@ async def test_a_failed_migration_keeps_the_old_services(world: World) -> None:
     assert world.status(STUDIO, "studio")["version"] == "2.0.0"
 
 
+async def test_a_migration_that_failed_has_another_chance_after_a_while(world: World) -> None:
+    world.put(STUDIO, "studio")
+    world.play_controllers()
+    for _ in range(2):
+        await world.look_at_all()
+        world.play_controllers(without=[Component.MIGRATION])
+    (name,) = world.names(JOB)
+    first = world.get(JOB, name)["metadata"]["uid"]
+    world.finish_job(name, failure="DeadlineExceeded", at=world.clock.now())
+    await world.look_at_all()
+    world.clock.advance(14 * 60)
+    await world.look_at_all()
+    assert world.conditions(STUDIO, "studio")["Stalled"] == ("True", "MigrationFailed")
+    assert world.get(JOB, name)["metadata"]["uid"] == first
+
+    world.clock.advance(60)
+    await world.settle()
+    assert world.get(JOB, name)["metadata"]["uid"] != first
+    assert world.conditions(STUDIO, "studio")["Ready"] == ("True", "Ready")
+
+
 CHILDREN = [
     (CONFIGMAP, "studio-entry-proxy"),
     (DEPLOYMENT, "studio-running-consumer"),

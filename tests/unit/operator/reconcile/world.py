@@ -146,9 +146,9 @@ class World:
         body = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata}
         self.kube.put({**body, "status": {"conditions": [{**condition, "status": "False"}]}})
 
-    def finish_job(self, name: str, *, failure: str = "") -> None:
-        kind = "Failed" if failure else "Complete"
-        conditions = [{"type": kind, "status": "True", "reason": "Played", "message": failure}]
+    def finish_job(self, name: str, *, failure: str = "", at: datetime | None = None) -> None:
+        condition = {"type": "Failed" if failure else "Complete", "status": "True", "reason": "Played"}
+        conditions = [condition | {"message": failure} | ({"lastTransitionTime": f"{at:%FT%TZ}"} if at else {})]
         self.kube.set_status(JOB, TEAM, name, {"conditions": conditions})
 
     # What can be seen.
