@@ -124,6 +124,9 @@ class DesiredRunning(AssistantIdentity):
     licence_digest: str | None = Field(
         default=None, description="the same of the Secret with the engine's licence, which engines read at their start"
     )
+    stores_digest: str | None = Field(
+        default=None, description="of where engines keep what is said, and publish it; the orchestrator's own to say"
+    )
     actions_url: str | None = None
     paused: bool = False
     warming: bool = Field(default=False, description="start the engine of the next model before its training ends")

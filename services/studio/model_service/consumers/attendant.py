@@ -305,7 +305,10 @@ class Attendant(ABC):
         return bool(strays)
 
     async def _creation_problem(self, job: JobFacts | None, pod: PodFacts | None) -> tuple[Obstacle, str] | None:
-        """Why the Job has no pod, once it should have one. The Job itself does not say: its events do."""
+        """Why the Job was refused, or has no pod once it should have one. It does not say itself: its events do."""
+        item = self.tenure.item
+        if job is None and item.reason in frozenset(Obstacle):
+            return Obstacle(item.reason), item.message
         if job is None or pod is not None or job.ended or job.suspended:
             self._job_without_pod_since = None
             return None

@@ -19,9 +19,9 @@ class Scene:
     """All that a decision depends on, observed at `now` (UTC).
 
     `job` is the Job of the item's attempt, `job_seen` whether this consumer has seen it before, `creation_problem` why
-    the Job has no pod, `model` the version of the model that the training made, `blocked_seconds` for how long the same
-    obstacle stands in the way, `silent_seconds` for how long the engine of a training has written nothing,
-    `trained_seconds` for how long it has run, `progress` how far it is.
+    there is no pod of the Job, or no Job, `model` the version of the model that the training made, `blocked_seconds`
+    for how long the same obstacle stands in the way, `silent_seconds` for how long the engine of a training has written
+    nothing, `trained_seconds` for how long it has run, `progress` how far it is.
     """
 
     item: Item

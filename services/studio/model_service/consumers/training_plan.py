@@ -46,7 +46,7 @@ def plan_training(scene: Scene, desired: DesiredTraining) -> Action:
     if scene.job is None:
         if scene.job_seen:
             return Lose(Ending.DISRUPTED, Reason.JOB_DELETED, "the Job of the training was deleted")
-        return paced(scene) or Create()
+        return paced(scene) or _gives_way(scene) or Create()
     return (
         conflict(scene, labels.TRAINING)
         or lost_to_cluster(scene.job, scene.pod)
@@ -131,6 +131,13 @@ def _obstacle(scene: Scene) -> Action | None:
     if scene.blocked_seconds >= patience:
         return Requeue(obstacle, message)
     return Wait(obstacle, message, seconds=max(1.0, patience - scene.blocked_seconds))
+
+
+def _gives_way(scene: Scene) -> Requeue | None:
+    """A Job that is refused is asked for again and again, and lets others go first after a while."""
+    if scene.creation_problem is None or scene.blocked_seconds < BLOCKED_SECONDS:
+        return None
+    return Requeue(*scene.creation_problem)
 
 
 def _progress(scene: Scene) -> Wait:

@@ -223,6 +223,15 @@ async def test_a_refused_job_is_said_and_tried_again(error: KubeError, reason: s
     assert ("Running", reason) in stage.queue.said
 
 
+async def test_a_job_that_is_refused_for_long_lets_others_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("studio.model_service.consumers.training_plan.BLOCKED_SECONDS", 0.05)
+    stage = Stage()
+    stage.kube.fail(Forbidden(403, "Forbidden", "exceeded quota: jobs"), verb="create", times=1000)
+    async with stage.play() as work:
+        await asyncio.wait_for(work, STUCK_SECONDS)
+    assert (stage.queue.item.state, stage.queue.item.reason) == ("Queued", "QuotaExceeded")
+
+
 async def test_a_job_that_kubernetes_cannot_take_fails_the_training() -> None:
     stage = Stage()
     stage.kube.fail(Invalid(422, "Invalid", "spec.template.spec.tolerations[0].effect: nope"), verb="create")

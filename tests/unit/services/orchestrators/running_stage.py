@@ -8,7 +8,7 @@ from tests.unit.services.orchestrators.models import model
 from tests.unit.services.orchestrators.world import UID, World, desired_running
 
 from studio.contract import labels, names
-from studio.contract.model_service import TrackerStore
+from studio.contract.model_service import EventBrokerLogin, TrackerStore
 from studio.model_service.items import Lease
 from studio.model_service.orchestrators.running.service_object import SINCE
 
@@ -16,10 +16,15 @@ from studio.model_service.orchestrators.running.service_object import SINCE
 class FakeTrackers:
     """Remembers what was made and dropped."""
 
-    def __init__(self) -> None:
+    def __init__(self, stores: str = "here") -> None:
+        self.stores = stores
         self.made: list[str] = []
         self.dropped: list[str] = []
         self.last: datetime | Exception | None = None
+
+    def stores_digest(self, events: EventBrokerLogin | None) -> str:
+        del events
+        return self.stores
 
     async def heard(self, uid: str) -> datetime | None:
         del uid

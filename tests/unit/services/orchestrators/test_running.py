@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -106,6 +107,23 @@ async def test_a_run_with_other_settings_than_wanted_is_told(
     await reconciler.reconcile(UID)
     assert served(kube) == new.item.id
     assert (await put(studio, **changed))["outdated"] is False
+
+
+async def test_engines_follow_when_their_stores_move(studio: World, kube: FakeKube, reconciler: Reconciler) -> None:
+    await put(studio)
+    await add_model(studio, 1)
+    await reconciler.reconcile(UID)
+    await make_ready(studio, "c0")
+    await reconciler.reconcile(UID)
+    moved: Any = FakeTrackers(stores="there")
+    app, _ = build(studio.made, studio.store, moved, studio.access("run"), PROCESS)
+    async with serving(app) as studio.base:
+        assert (await put(studio))["outdated"] is True
+        await reconciler.reconcile(UID)
+        new = await make_ready(studio, "c1")
+        await reconciler.reconcile(UID)
+        assert served(kube) == new.item.id
+        assert (await put(studio))["outdated"] is False
 
 
 async def test_swap(studio: World, kube: FakeKube, reconciler: Reconciler) -> None:
@@ -303,6 +321,8 @@ async def test_a_ticket_carries_the_login_of_the_engines_as_it_is_now(
     broker = EventBrokerSettings(("broker:9092",), tmp_path, "SASL_PLAINTEXT", "PLAIN", "engine")
     events = EngineEventsSettings(broker, "studio-events")
     app, _ = build(world.made, world.store, trackers, world.access("run"), PROCESS, events=events)  # type: ignore[arg-type]
+    password_file = tmp_path / "password"
+    password_file.write_text("first")
     async with serving(app) as world.base:
         await put(world)
         await add_model(world, 1)
@@ -310,10 +330,11 @@ async def test_a_ticket_carries_the_login_of_the_engines_as_it_is_now(
         lease = await make_ready(world, "c0")
         helper = world.helper(names.job(lease.item.id, 1), "run")
         path = f"/v1/runs/{lease.item.id}/attempts/1/start"
+        password_file.unlink()
         status, problem = await helper("POST", path)
         assert (status, "add the key `password`" in problem["detail"]) == (503, True)
         for password in ("old", "new"):
-            (tmp_path / "password").write_text(password)
+            password_file.write_text(password)
             status, ticket = await helper("POST", path)
             assert status == 200
             login = RunTicket.model_validate(ticket).event_broker

@@ -12,6 +12,7 @@ from tests.unit.services.orchestrators.models import model
 from tests.unit.services.orchestrators.world import UID, desired_running
 
 from studio.contract import labels
+from studio.contract.model_service import EventBrokerLogin
 from studio.kube.kinds import SERVICE
 from studio.model_service.items import Lease
 from studio.model_service.orchestrators.running.front import Front
@@ -30,6 +31,11 @@ class Studio(Lives):
     def __init__(self, others: asyncpg.Pool, fate: Fate) -> None:
         self.conversations = {UID}
         super().__init__(others, fate)
+
+    def stores_digest(self, events: EventBrokerLogin | None) -> str:
+        """They stay where they are."""
+        del events
+        return "here"
 
     async def heard(self, uid: str) -> datetime | None:
         """Nobody talks in these stories."""

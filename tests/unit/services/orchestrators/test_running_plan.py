@@ -151,6 +151,7 @@ def test_other_limits_take_a_new_run_and_other_fingerprints_do_not() -> None:
         {"credentials": "channels"},
         {"credentials_digest": "1"},
         {"licence_digest": "1"},
+        {"stores_digest": "1"},
         {"actions_url": "http://actions:5055/webhook"},
     ):
         assert wanted_of(desired.model_copy(update=change), model(1)) != one

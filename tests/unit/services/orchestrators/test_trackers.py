@@ -11,6 +11,7 @@ import pytest
 from tests.support import postgres
 
 from studio.contract import names
+from studio.contract.model_service import EventBrokerLogin
 from studio.db import pool
 from studio.model_service.orchestrators.running.trackers import Trackers
 from studio.settings import DatabaseSettings, TrackerSettings
@@ -42,6 +43,21 @@ async def run(database: DatabaseSettings, *statements: str) -> None:
             await conn.execute(statement)
     finally:
         await conn.close()
+
+
+def test_the_digest_of_the_stores_moves_with_them_and_tells_nothing(settings: TrackerSettings) -> None:
+    one = EventBrokerLogin(servers=["a:9092"], topic="events", security_protocol="SASL_SSL", password="p")
+    elsewhere = replace(settings, database=replace(settings.database, host="elsewhere"))
+    (other_key := settings.key_file.with_name("other")).write_text("o" * 64)
+    found = [
+        Trackers(settings).stores_digest(one),
+        Trackers(settings).stores_digest(one.model_copy(update={"password": "q"})),
+        Trackers(settings).stores_digest(None),
+        Trackers(elsewhere).stores_digest(one),
+        Trackers(replace(settings, key_file=other_key)).stores_digest(one),
+    ]
+    assert len(set(found)) == len(found)
+    assert Trackers(settings).stores_digest(one.model_copy()) == found[0]
 
 
 async def test_many_come_and_go_at_once(settings: TrackerSettings) -> None:

@@ -196,7 +196,8 @@ def engine_digest(desired: DesiredRunning, image: str) -> str:
     spec = engine_specification(desired, image)
     told = {key: spec[key] for key in ("engine", "credentials", "actions_url")}
     # A digest that was not told is left out, so that no run changes because its message has learnt a field.
-    told |= {key: spec[key] for key in ("credentials_digest", "licence_digest") if spec[key] is not None}
+    digests = ("credentials_digest", "licence_digest", "stores_digest")
+    told |= {key: spec[key] for key in digests if spec[key] is not None}
     return digest(told)
 
 

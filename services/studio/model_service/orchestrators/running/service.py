@@ -65,6 +65,7 @@ class RunningService(ItemService):
         self._check_studio(desired)
         if desired.model != "latest" and not desired.model.isdecimal():
             raise Refused(422, f"model: {desired.model!r} is neither `latest` nor the number of a version")
+        desired = desired.model_copy(update={"stores_digest": self._trackers.stores_digest(self._event_broker())})
         async with self._pool.acquire() as conn:
             async with conn.transaction():
                 assistant = await registry.put_desired(conn, "running", desired)

@@ -2,13 +2,14 @@
 
 import hashlib
 import hmac
+import json
 from datetime import UTC, datetime
 
 import asyncpg
 import structlog
 
 from studio.contract import names
-from studio.contract.model_service import TrackerStore
+from studio.contract.model_service import EventBrokerLogin, TrackerStore
 from studio.db import pool
 from studio.db.identifiers import identifier, literal
 from studio.db.retry import retry_transient
@@ -39,6 +40,12 @@ class Trackers:
             host=database.host, port=database.port, database=database.name, db_schema=name, username=name,
             password=self._password(uid), sslmode=database.ssl_mode, ca=self._ca(),
         )  # fmt: skip
+
+    def stores_digest(self, events: EventBrokerLogin | None) -> str:
+        """A digest of the database and the broker that engines are told of; keyed, for a login is in it."""
+        database = self._settings.database
+        place = (database.host, database.port, database.name, database.ssl_mode, self._ca())
+        return self._keyed(json.dumps([place, events.model_dump(mode="json") if events else None], sort_keys=True))
 
     @retry_transient
     async def ensure(self, uid: str) -> TrackerStore:
@@ -116,9 +123,12 @@ class Trackers:
         return database.ca_file.read_text(encoding="ascii")
 
     def _password(self, uid: str) -> str:
+        return self._keyed(uid)
+
+    def _keyed(self, text: str) -> str:
         key = read_secret(self._settings.key_file)
         if len(key) < MIN_KEY:
             raise SettingsError(
                 f"the key in {self._settings.key_file} is too short: it takes at least {MIN_KEY} characters"
             )
-        return hmac.new(key.encode(), uid.encode(), hashlib.sha256).hexdigest()
+        return hmac.new(key.encode(), text.encode(), hashlib.sha256).hexdigest()
