@@ -5,6 +5,7 @@ import shlex
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 from cluster.errors import ClusterError
 from cluster.progress import Progress
@@ -15,7 +16,10 @@ NAMESPACE = "concert-hall"
 ASSISTANT = "concert-hall"
 FOLDER = REPOSITORY / "examples" / "concert-hall"
 CONTENT = "examples/concert-hall/content"
+CONFIG_MAP = "concert-hall-content"
 READY_SECONDS = 300.0
+# After an edit that changes nothing of what is trained, such as a comment, no other fingerprint comes.
+NEWS_SECONDS = 15.0
 POLL_SECONDS = 1.0
 
 
@@ -26,8 +30,10 @@ def bring_up(kubectl: Kubectl, namespace: str, progress: Progress) -> None:
         ClusterError: it did not become Ready in time (with what its conditions say), or gave another answer.
     """
     kubectl.apply(json.dumps(_namespace(namespace)))
+    content, live = _content(kubectl, namespace), kubectl.objects.get("assistant", ASSISTANT, namespace)
     kubectl.apply(manifest(kubectl), namespace=namespace)
-    wait_ready(kubectl, namespace, progress)
+    edited = content not in (None, _content(kubectl, namespace))
+    wait_ready(kubectl, namespace, progress, other_than=_fingerprint(live) if edited else None)
     expected = json.loads((FOLDER / "conversation.json").read_text())
     with chat.forward(kubectl, namespace, ASSISTANT) as url:
         for message, answer in expected:
@@ -49,11 +55,21 @@ def manifest(kubectl: Kubectl) -> str:
     return rendered.replace("concert-hall-actions:example", image_refs()["example-actions"])
 
 
-def wait_ready(kubectl: Kubectl, namespace: str, progress: Progress) -> None:
-    """Follow the Assistant's Ready condition, one line for each change of its reason."""
-    deadline, said = time.monotonic() + READY_SECONDS, ""
+def wait_ready(kubectl: Kubectl, namespace: str, progress: Progress, *, other_than: str | None) -> None:
+    """Follow the Assistant's Ready condition, one line for each change of its reason.
+
+    What is said of another generation, or of the content with the fingerprint `other_than`, is of before.
+
+    Raises:
+        ClusterError: it did not become Ready in time, or will not by itself.
+    """
+    begun, said = time.monotonic(), ""
     while True:
-        found = conditions(kubectl.objects.get("assistant", ASSISTANT, namespace))
+        live = kubectl.objects.get("assistant", ASSISTANT, namespace) or {}
+        current = live.get("status", {}).get("observedGeneration") == live.get("metadata", {}).get("generation")
+        if other_than and _fingerprint(live) == other_than and time.monotonic() < begun + NEWS_SECONDS:
+            current = False
+        found = conditions(live) if current else {}
         ready = found.get("Ready", {"status": "Unknown", "reason": "Pending", "message": "not looked at yet"})
         line = f"{ready['reason']}: {ready['message']}"
         if line != said:
@@ -61,11 +77,20 @@ def wait_ready(kubectl: Kubectl, namespace: str, progress: Progress) -> None:
             said = line
         if ready["status"] == "True":
             return
-        if "Stalled" in found or time.monotonic() > deadline:
+        if "Stalled" in found or time.monotonic() > begun + READY_SECONDS:
             raise ClusterError(
                 f"the example is not Ready: {line}; see kubectl -n {namespace} describe assistant {ASSISTANT}"
             )
         time.sleep(POLL_SECONDS)
+
+
+def _content(kubectl: Kubectl, namespace: str) -> object:
+    return (kubectl.objects.get("configmap", CONFIG_MAP, namespace) or {}).get("data")
+
+
+def _fingerprint(live: dict[str, Any] | None) -> str | None:
+    fingerprint: str | None = (live or {}).get("status", {}).get("fingerprint")
+    return fingerprint
 
 
 def remove(kubectl: Kubectl, progress: Progress) -> None:

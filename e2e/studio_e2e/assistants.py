@@ -131,6 +131,17 @@ class Assistant:
         pods = {pod["metadata"]["name"]: pod for pod in self.space.list("pods")}
         return [pods[name] for name in ready_targets(slices) if name in pods]
 
+    def wait_serving(self) -> Manifest:
+        """The one pod behind its Service: endpoints are written a moment after the status."""
+
+        def single() -> Manifest:
+            found = self.serving()
+            if len(found) != 1:
+                raise NotYet(f"{[pod['metadata']['name'] for pod in found]} serve")
+            return found[0]
+
+        return eventually(f"one pod serves {self.name}", single, within=30)
+
     def _nothing_left(self) -> bool:
         live = self.space.list("jobs,pods,services,deployments", assistant=self.name)
         actions = names.child_of_assistant(self.name, Component.ACTIONS)
@@ -194,6 +205,9 @@ def wait_studio_ready(space: Space, name: str = "studio", *, within: float = STU
         if not current or conditions(live).get("Ready", {}).get("status") != "True":
             raise NotYet(summary(live))
         workloads = space.list("deployments,statefulsets", selector=f"{labels.INSTANCE}={name}")
+        there = {each["metadata"]["labels"][labels.COMPONENT] for each in workloads}
+        if missing := {each["name"] for each in live["status"]["components"]} - there:
+            raise NotYet(f"{', '.join(sorted(missing))}: not there")
         if moving := [each["metadata"]["name"] for each in workloads if not _rolled_out(each)]:
             raise NotYet(f"{', '.join(moving)}: not rolled out")
         return live

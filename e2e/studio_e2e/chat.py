@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Thread
 
+from cluster.errors import ClusterError
 from studio.contract.labels import Component
 from studio_e2e.space import Space
 from studio_e2e.waiting import NotYet, eventually
@@ -16,7 +17,7 @@ _SAY = """\
 import errno, json, sys, time, urllib.error, urllib.request as u
 url, sender, messages = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
 nobody_there = (errno.ECONNREFUSED, errno.ENETUNREACH, errno.EHOSTUNREACH)
-patience = time.time() + 5
+patience = time.time() + 20
 def ask(request):
     while True:
         try:
@@ -80,7 +81,10 @@ def wait_says(space: Space, assistant: str, sender: str, message: str, answer: s
     """Until the answer to a message is this one: after a swap the old engine is heard for some moments more."""
 
     def says() -> bool:
-        (heard,) = say(space, assistant, sender, [message])
+        try:
+            (heard,) = say(space, assistant, sender, [message])
+        except ClusterError as error:
+            raise NotYet(str(error)) from error
         if heard != [answer]:
             raise NotYet(f"it says {heard}")
         return True
@@ -114,7 +118,7 @@ def ringing(
     assistant: str,
     message: str,
     *,
-    seconds: float = 150,
+    seconds: float = 400,
     inside: Component = Component.TRAINING_ORCHESTRATOR,
 ) -> Iterator[Doorbell]:
     """Send the same message every 0.3 s from inside a pod for as long as the block runs, at most `seconds`."""

@@ -72,10 +72,12 @@ def newest_item(database: Database) -> int:
 def check_as_if_undisturbed(porter: Assistant, database: Database, *, since: int) -> None:
     """One training and one run came after the item of the number `since`, as in a change that nobody disturbs.
 
-    Each by its first attempt.
+    Each by its first attempt; a warm engine that had to go, or found no room beside those of other tests, is no run.
     """
     new = """select kind, state, reason, attempt, stop_requested from items
-             where assistant = $1 and seq > $2 and (kind = 'training' or reason <> 'GivenUp') order by seq"""
+             where assistant = $1 and seq > $2
+               and (kind = 'training' or reason <> 'GivenUp' and (state, reason) <> ('Failed', 'Unschedulable'))
+             order by seq"""
     training = {"kind": "training", "state": "Succeeded", "reason": "Trained"}
     run = {"kind": "run", "state": "Ready", "reason": "Ready"}
     first = {"attempt": 1, "stop_requested": False}

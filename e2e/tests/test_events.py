@@ -78,7 +78,7 @@ def test_a_conversation_is_stored_in_order_with_what_was_understood_and_done(por
 
 
 def test_an_ingestion_that_is_killed_loses_and_doubles_nothing(porter: Porter, store: Api) -> None:
-    told = [f"good day {number}" for number in range(60)]
+    told = [f"good day {number}" for number in range(200)]
     with ThreadPoolExecutor(1) as pool:
         chatting = pool.submit(chat.say, porter.space, porter.name, "evening-crowd", told)
         stored(store, porter, "evening-crowd", messages=1)

@@ -74,8 +74,9 @@ def opening(
 @pytest.fixture(scope="module")
 def arrival(opening: Space) -> Arrival:
     """The concert hall of examples/ in a fresh namespace without a Studio, watched until it is Ready."""
-    hall, start = Assistant(opening, "concert-hall"), time.monotonic()
-    hall.apply_with_content(content.hall(), actions={"image": image_refs()["example-actions"]})
+    hall, actions = Assistant(opening, "concert-hall"), image_refs()["example-actions"]
+    start = time.monotonic()
+    hall.apply_with_content(content.hall(), actions={"image": actions})
     seen = Arrival(hall, {}, 0)
     eventually("the first status", lambda: bool(hall.conditions), within=15, every=0.2)
     seen.first_status = time.monotonic() - start
@@ -139,9 +140,9 @@ def test_running_consumers_are_assistants_plus_one(arrival: Arrival, opening: Sp
 
 
 def test_only_a_run_jobs_pod_is_behind_the_service(arrival: Arrival) -> None:
-    served = arrival.assistant.serving()
-    assert [pod["metadata"]["labels"][labels.COMPONENT] for pod in served] == ["run"]
-    assert [owner["kind"] for owner in served[0]["metadata"]["ownerReferences"]] == ["Job"]
+    pod = arrival.assistant.wait_serving()
+    assert pod["metadata"]["labels"][labels.COMPONENT] == "run"
+    assert [owner["kind"] for owner in pod["metadata"]["ownerReferences"]] == ["Job"]
 
 
 def test_it_answers_its_whole_conversation(arrival: Arrival, opening: Space) -> None:
@@ -160,7 +161,7 @@ def test_the_form_is_validated_by_the_action_server(arrival: Arrival, opening: S
 
 def test_events_carry_the_assistants_id(arrival: Arrival, opening: Space) -> None:
     chat.say(opening, "concert-hall", "curious", ["good evening"])
-    (pod,) = arrival.assistant.serving()
+    pod = arrival.assistant.wait_serving()
     tracker = json.loads(
         opening.execute(pod["metadata"]["name"], "python3", "-c", _TRACKER, "curious", container="engine")
     )
@@ -213,6 +214,7 @@ def entrance(kubectl: Kubectl) -> Iterator[None]:
         entry.open_entry(kubectl, example.NAMESPACE, Progress())
 
 
+@pytest.mark.alone  # the swap that it begins takes all the CPU that others have left
 def test_make_up_ends_with_its_conversation_and_its_address(arrival: Arrival, opening: Space, entrance: None) -> None:
     made = stage("example", "--namespace", opening.name)
     assert "you> goodbye\n" in made.stderr

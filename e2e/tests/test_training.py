@@ -137,14 +137,14 @@ def test_two_consumers_believe_that_they_hold_the_same_training(
 
 def test_an_engine_that_hangs_is_ended_and_the_next_attempt_trains(assistant: Assistant) -> None:
     # More than an engine takes to be imported beside another: it writes nothing meanwhile.
-    assistant.apply({"files": content.porter()}, running=NEVER, training={"stallSeconds": 25})
+    assistant.apply({"files": content.porter()}, running=NEVER, training={"stallSeconds": 45})
     with watching.messages_of(assistant, "Trained") as told, engine_held(assistant) as job:
 
         def stalled() -> bool:
             """The next attempt comes a second later: whoever only looks now and then may miss it."""
-            return any("written nothing for 25 s" in message and "attempt 2 follows" in message for message in told)
+            return any("written nothing for 45 s" in message and "attempt 2 follows" in message for message in told)
 
-        eventually("it is said that the engine hangs", stalled, within=60)
+        eventually("it is said that the engine hangs", stalled, within=120)
     assistant.wait_ready()
     (view,) = model_service.trainings(assistant.space, assistant.name)
     assert (view["state"], view["attempt"]) == ("Succeeded", 2)

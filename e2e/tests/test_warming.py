@@ -119,7 +119,7 @@ def wait_warm_job(assistant: Assistant, *, besides: Collection[str] = ()) -> Man
 def assert_served_by(assistant: Assistant, engine: Manifest, status: Manifest) -> None:
     """The run, its attempt and its pod are those of the engine that was started before the model."""
     assert status["run"]["id"] == engine["metadata"]["labels"][labels.RUN]
-    (pod,) = assistant.serving()
+    pod = assistant.wait_serving()
     assert pod["metadata"]["labels"]["job-name"] == engine["metadata"]["name"]
     (view,) = [view for view in model_service.runs(assistant.space, assistant.name) if view["serving"]]
     assert (view["attempt"], view["model_version"]) == (1, status["model"]["version"])

@@ -1,7 +1,10 @@
 """The order in which a Studio comes up: stores, then the migration, then everything that needs both."""
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain
 
 import structlog
 
@@ -73,6 +76,28 @@ class Outcome:
     # Every gate was open: all there should be was applied.
     complete: bool = False
 
+    @property
+    def hindered(self) -> bool:
+        """Whether something could not be applied."""
+        return self.vanishing or self.problem is not None
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """What the block meets is kept, the first problem of all, for the status to tell."""
+        try:
+            yield
+        except Conflict as conflict:
+            self._add("Conflict", str(conflict))
+        except SecretProblem as problem:
+            self._add(problem.reason, str(problem))
+        except (Forbidden, Invalid) as refusal:
+            self._add("ApplyRefused", f"the API server refused an object of this Studio: {refusal.message}")
+        except Vanishing:
+            self.vanishing = True
+
+    def _add(self, reason: str, message: str) -> None:
+        self.problem = self.problem or (reason, message)
+
 
 @dataclass(frozen=True)
 class Stages:
@@ -84,16 +109,8 @@ class Stages:
     async def apply(self, resource: Manifest, context: StudioContext) -> Outcome:
         """As far as the gates are open."""
         outcome = Outcome()
-        try:
+        with outcome.told():
             await self._apply(resource, await self._with_secrets(context), outcome)
-        except Conflict as conflict:
-            outcome.problem = ("Conflict", str(conflict))
-        except SecretProblem as problem:
-            outcome.problem = (problem.reason, str(problem))
-        except (Forbidden, Invalid) as refusal:
-            outcome.problem = ("ApplyRefused", f"the API server refused an object of this Studio: {refusal.message}")
-        except Vanishing:
-            outcome.vanishing = True
         return outcome
 
     async def _with_secrets(self, context: StudioContext) -> StudioContext:
@@ -102,25 +119,32 @@ class Stages:
         return context.with_digests(digests)
 
     async def _apply(self, resource: Manifest, context: StudioContext, outcome: Outcome) -> None:
-        accounts = service_accounts.objects(context)
-        stores = [body for component in STORES for body in component.objects(context)]
-        await apply_all(self._cluster, resource, [*accounts, *stores])
+        first = [service_accounts.objects(context), *(component.objects(context) for component in STORES)]
+        await self._apply_each(resource, first, outcome)
         migrations = migration.objects(context)
         # Stores that are away hold a migration back, and nothing that was migrated for: repairs do not wait for them.
-        if not (self._migration_health(migrations).succeeded or self._stores_ready(context)):
+        ready = not outcome.hindered and self._stores_ready(context)
+        if not (ready or self._migration_health(migrations).succeeded):
             return
         await apply_all(self._cluster, resource, migrations)
         outcome.migration = self._migration_health(migrations)
         if not outcome.migration.succeeded:
             await self._give_another_chance(migrations, outcome.migration)
             return
-        services = [body for component in SERVICES for body in component.objects(context)]
-        services += exposure.ingress(context)
-        await apply_all(self._cluster, resource, services)
+        services = [*(component.objects(context) for component in SERVICES), exposure.ingress(context)]
+        await self._apply_each(resource, services, outcome)
+        if outcome.hindered:
+            return
         # Only a complete picture may prune: what a closed gate holds back is not unwanted.
-        await prune(self._cluster, resource, [*accounts, *stores, *migrations, *services], PRUNED)
+        await prune(self._cluster, resource, [*migrations, *chain(*first, *services)], PRUNED)
         outcome.complete = True
         await self._apply_route(resource, context, outcome)
+
+    async def _apply_each(self, resource: Manifest, groups: Iterable[list[Manifest]], outcome: Outcome) -> None:
+        """Group by group: what is refused of one keeps no other from being repaired."""
+        for objects in groups:
+            with outcome.told():
+                await apply_all(self._cluster, resource, objects)
 
     async def _give_another_chance(self, migrations: list[Manifest], health: JobHealth) -> None:
         """What kept a migration from its work, a database of somebody else that was away, may be over: made anew."""

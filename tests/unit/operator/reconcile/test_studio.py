@@ -246,6 +246,36 @@ async def test_what_is_damaged_while_a_store_restarts_is_repaired_at_once(world:
     assert world.get(DEPLOYMENT, "studio-backend")["spec"] == edited["spec"]
 
 
+@pytest.mark.parametrize("refused", ["studio-object-store", "studio-keycloak"])
+async def test_what_is_somebody_elses_keeps_nothing_else_from_being_repaired(world: World, refused: str) -> None:
+    world.put(STUDIO, "studio")
+    await world.settle()
+    world.kube.remove(SERVICE, TEAM, refused)
+    theirs = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": refused, "namespace": TEAM}, "spec": {}}
+    world.kube.put(theirs)
+    world.kube.remove(DEPLOYMENT, TEAM, "studio-running-consumer")
+    world.put(STUDIO, "studio", running={"policy": "Fixed", "consumers": 5})
+    await world.look_at_all()
+    assert world.get(DEPLOYMENT, "studio-running-consumer")["spec"]["replicas"] == 5
+    assert world.conditions(STUDIO, "studio")["Stalled"] == ("True", "Conflict")
+    assert "ownerReferences" not in world.get(SERVICE, refused)["metadata"]
+
+    world.kube.remove(SERVICE, TEAM, refused)
+    await world.settle()
+    assert world.conditions(STUDIO, "studio")["Ready"] == ("True", "Ready")
+
+
+async def test_nothing_is_migrated_beside_a_store_of_somebody_else(world: World) -> None:
+    theirs = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "studio-database", "namespace": TEAM}}
+    world.kube.put({**theirs, "spec": {}})
+    world.put(STUDIO, "studio")
+    for _ in range(3):
+        await world.look_at_all()
+        world.play_controllers()
+    assert world.conditions(STUDIO, "studio")["Stalled"] == ("True", "Conflict")
+    assert world.names(JOB) == []
+
+
 async def test_a_new_version_waits_for_a_store_that_restarts(world: World) -> None:
     world.put(STUDIO, "studio")
     await world.settle()
