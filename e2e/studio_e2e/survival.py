@@ -35,6 +35,24 @@ stored = [entry["Key"].removeprefix(store.prefix) for entry in found.get("Conten
 print(json.dumps({"stored": stored, **known}))
 '''
 
+_LOSE = """\
+import sys
+from studio.settings import TrainingOrchestratorSettings
+from studio.storage.s3 import S3Store
+store = TrainingOrchestratorSettings.from_env().storage
+client = S3Store.open(store)._client
+for kind in ("contents", "models"):
+    found = client.list_objects_v2(Bucket=store.bucket, Prefix=f"{store.prefix}{kind}/{sys.argv[1]}/")
+    for entry in found["Contents"]:
+        client.delete_object(Bucket=store.bucket, Key=entry["Key"])
+"""
+
+
+def lose_objects(porter: Assistant) -> None:
+    """Delete contents and models of an assistant behind everybody's back; there must be some of both."""
+    pod = porter.space.pod_of(Component.TRAINING_ORCHESTRATOR)["metadata"]["name"]
+    porter.space.execute(pod, "python3", "-c", _LOSE, porter.live()["metadata"]["uid"])
+
 
 def check_whole_and_single(porter: Assistant, status: Manifest) -> None:
     """What the model service knows, what the cluster has and what the status says are one and the same."""

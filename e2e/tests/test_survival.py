@@ -173,6 +173,24 @@ def test_a_serving_engine_that_is_lost_is_replaced(
     assert chat.say(porter.space, porter.name, "lost and found", ["good day"]) == [[porter.greeting]]
 
 
+def test_what_the_object_store_has_lost_is_made_again(porter: Porter) -> None:
+    """Its engine needs no object; the next one finds none, so the operator brings the content, and it is trained."""
+    (engine,), before = porter.serving(), porter.status
+    survival.lose_objects(porter)
+    assert chat.say(porter.space, porter.name, "lost property", ["good day"]) == [[porter.greeting]]
+    faults.lose(porter.space, engine)
+
+    def trained_again() -> bool:
+        model = porter.status.get("model") or before["model"]
+        return int(model["version"]) > int(before["model"]["version"])
+
+    eventually("another model serves", trained_again, within=SURVIVED_WITHIN)
+    after = porter.wait_ready()["status"]
+    assert after["fingerprint"] == before["fingerprint"]
+    survival.check_store(porter.space)
+    assert chat.say(porter.space, porter.name, "lost property", ["good day"]) == [[porter.greeting]]
+
+
 def serving_run(porter: Assistant) -> dict[str, Any]:
     """What the orchestrator tells of the run that serves."""
     (view,) = [view for view in model_service.runs(porter.space, porter.name) if view["serving"]]

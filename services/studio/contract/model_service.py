@@ -307,6 +307,12 @@ class FileDigest(Message):
     size: int
 
 
+class TicketRequest(Message):
+    """How it went with the address of the last ticket, in a request for another."""
+
+    missing: bool = Field(default=False, description="the object store had no such object")
+
+
 class FetchTicket(FileDigest):
     """Where a training's helper finds the content (POST /v1/trainings/{id}/attempts/{n}/fetch)."""
 

@@ -13,11 +13,15 @@ from studio.model_service.helper.archive import open_plain
 
 _CHUNK = 256 * 1024
 _TIMEOUT = aiohttp.ClientTimeout(total=None, connect=15, sock_read=60)
-_ERROR = 400
+_ERROR, _NOT_FOUND = 400, 404
 
 
 class TransferError(Exception):
     """A transfer failed; another try, with a fresh URL, may go well."""
+
+
+class ObjectGone(TransferError):
+    """The store has no such object."""
 
 
 class WrongDigest(TransferError):
@@ -30,11 +34,13 @@ def storage_session() -> aiohttp.ClientSession:
 
 
 async def download(session: aiohttp.ClientSession, url: str, path: Path, expected: FileDigest) -> None:
-    """Write what `url` gives to `path` if it is what is expected. Raises TransferError, WrongDigest."""
+    """Write what `url` gives to `path` if it is what is expected. Raises TransferError, ObjectGone, WrongDigest."""
     partial = path.with_name(path.name + ".part")
     hasher, size = hashlib.sha256(), 0
     try:
         async with session.get(URL(url, encoded=True)) as response:
+            if response.status == _NOT_FOUND:
+                raise ObjectGone("object storage has no such object")
             if response.status >= _ERROR:
                 raise TransferError(f"object storage answered {response.status} to a download")
             with partial.open("wb") as file:

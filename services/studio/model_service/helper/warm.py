@@ -81,7 +81,7 @@ class WarmHelper(RunHelper):
         return answer.model
 
     async def _fetch_meanwhile(self) -> WarmTicket:
-        ticket = await self._orchestrator.post(self._settings.path("runs", "warm"), WarmTicket)
+        ticket = await self._orchestrator.post(self._settings.path("runs", "warm"), WarmTicket, self._how_it_went())
         if (meanwhile := ticket.warm_with) is None:
             return ticket
         folder = self._folder / "warm-models"

@@ -23,13 +23,12 @@ class ChangeStream:
 
     async def follow(self, listener: Listener) -> None:
         """Spread until cancelled."""
-        first = True
         while True:
             for note in await listener.wait(60):
                 kind, _, name = note.payload.partition(":")
                 if kind in self._kinds:
                     self._subscriptions.spread([name])
-                elif not note.channel and not first:
+                elif not note.channel:
+                    # From before we listened, too: whoever has subscribed by then may have missed something.
                     with contextlib.suppress(Exception):  # the next gap or the subscribers' own slow pass covers it
                         self._subscriptions.spread(await self._everybody())
-                first = first and bool(note.channel)

@@ -75,6 +75,13 @@ async def test_a_restarted_helper_keeps_the_token_and_the_model(
     assert (tmp_path / "engine/token").read_text() == token
 
 
+async def test_a_model_that_is_not_in_the_store_is_told(world: World, helper: RunHelper) -> None:
+    _ticket(world)
+    world.failures["/s3/model"] = [500, 404]
+    await helper.prepare()
+    assert world.bodies(f"{ATTEMPT}/start") == [{"missing": False}, {"missing": False}, {"missing": True}]
+
+
 @pytest.mark.parametrize("members", [[], ["metadata.json"], ["components/a.json", "metadata.json", "evil.pkl"]])
 async def test_a_model_with_other_members_is_refused(world: World, helper: RunHelper, members: list[str]) -> None:
     _ticket(world, members=members)

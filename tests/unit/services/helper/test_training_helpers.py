@@ -42,6 +42,16 @@ async def test_fetch(
     assert world.bodies("/s3/content")[-1] == "X-Amz-Signature=a%2Fb", "the signed URL is sent as it was given"
 
 
+async def test_content_that_is_not_in_the_store_is_told(
+    world: World, helper_settings: HelperSettings, orchestrator: OrchestratorClient,
+    session: aiohttp.ClientSession, tmp_path: Path,
+) -> None:  # fmt: skip
+    _offer_content(world)
+    world.failures["/s3/content"] = [500, 404]
+    await fetch(helper_settings, orchestrator, session, tmp_path)
+    assert world.bodies(f"{ATTEMPT}/fetch") == [{"missing": False}, {"missing": False}, {"missing": True}]
+
+
 async def test_fetch_of_other_bytes(
     world: World, helper_settings: HelperSettings, orchestrator: OrchestratorClient,
     session: aiohttp.ClientSession, tmp_path: Path,

@@ -174,3 +174,10 @@ async def test_a_bad_model_to_warm_with_is_left_out(world: World, helper: WarmHe
     await helper.prepare()
     assert helper.prepared
     assert not (tmp_path / "engine/warm-model-name").exists()
+
+
+async def test_a_model_to_warm_with_that_is_not_in_the_store_is_told(world: World, helper: WarmHelper) -> None:
+    warm(world, ticket(world, "old", OLD))
+    world.failures["/s3/old"] = [404]
+    await helper.prepare()
+    assert world.bodies(f"{ATTEMPT}/warm") == [{"missing": False}, {"missing": True}]

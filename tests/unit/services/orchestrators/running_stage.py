@@ -57,6 +57,7 @@ async def add_model(world: World, version: int, content: str = "a", image: str =
            values ($1, $2, $3, $4, $5, $6, $7, $8, 't')""",
         UID, version, made.fingerprint, made.sha256, made.size, made.members, made.object_key, image,
     )  # fmt: skip
+    world.store.objects[made.object_key] = b"model"
 
 
 async def make_ready(world: World, holder: str) -> Lease:

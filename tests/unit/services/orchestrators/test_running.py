@@ -23,6 +23,7 @@ from tests.unit.services.orchestrators.world import PROCESS, UID, World, desired
 
 from studio.contract import labels, names
 from studio.contract.model_service import DesiredRunning, EnginePod, RunTicket
+from studio.db.listening import Listener
 from studio.kube import Conflict, Forbidden, KubeError, NotFound, TooManyRequests, Unavailable
 from studio.kube.kinds import SERVICE
 from studio.model_service.items import Lease
@@ -313,6 +314,58 @@ async def test_start_and_report(studio: World, reconciler: Reconciler, trackers:
     status, problem = await helper("POST", f"{base}/start")
     assert (status, "replaced by attempt 2" in problem["detail"]) == (409, True)
     assert (await put(studio))["trackers_durable"] is None
+
+
+async def test_a_model_that_the_store_has_lost_is_forgotten(
+    studio: World, kube: FakeKube, reconciler: Reconciler
+) -> None:
+    await put(studio)
+    await add_model(studio, 1, "older")
+    await add_model(studio, 2)
+    await reconciler.reconcile(UID)
+    lease = await make_ready(studio, "c0")
+    await reconciler.reconcile(UID)
+    helper, path = studio.helper(names.job(lease.item.id, 2), "run"), f"/v1/runs/{lease.item.id}/attempts/2/start"
+
+    async def start(**told: bool) -> tuple[int, Any]:
+        return await helper("POST", path, json=told)
+
+    await studio.queue.update(lease, state="Starting", attempt=2)
+    # A helper that is restarted has the model already, and says nothing of it.
+    del studio.store.objects["models/2"]
+    assert (await start())[0] == 200
+    studio.store.broken = True
+    assert (await start(missing=True))[0] == 503
+    assert (await put(studio))["target"]["version"] == "2"
+    studio.store.broken = False
+    async with studio.made.listener(CHANGES_CHANNEL) as listener:
+        status, problem = await start(missing=True)
+        assert (status, "does not exist any more" in problem["detail"]) == (409, True)
+        assert await _heard(listener, "model:concierge")
+    assert (await start())[0] == 409
+    assert await studio.made.pool.fetchval("select object_key from garbage") == "models/2"
+    assert await studio.made.pool.fetchval("select count(*) from models") == 1, "the other one is there"
+    # Nothing answers: an older model is better than none.
+    assert (await put(studio))["target"]["version"] == "1"
+    await studio.queue.update(lease, state="Ready", reason="Ready")
+    assert (await put(studio))["target"] is None
+    await reconciler.reconcile(UID)
+    assert served(kube) == lease.item.id
+
+
+async def test_a_model_is_not_missing_because_somebody_says_so(studio: World, reconciler: Reconciler) -> None:
+    await put(studio)
+    await add_model(studio, 1)
+    await reconciler.reconcile(UID)
+    lease = await make_ready(studio, "c0")
+    helper = studio.helper(names.job(lease.item.id, 1), "run")
+    path = f"/v1/runs/{lease.item.id}/attempts/1/start"
+    assert (await helper("POST", path, json={"missing": True}))[0] == 200
+    assert (await put(studio))["target"]["version"] == "1"
+
+
+async def _heard(listener: Listener, payload: str) -> bool:
+    return any(note.payload == payload or not note.channel for note in await listener.wait(STUCK_SECONDS))
 
 
 async def test_a_ticket_carries_the_login_of_the_engines_as_it_is_now(

@@ -168,17 +168,21 @@ MODELS = [model(3, "c"), model(2, "b"), model(1, "a")]
 @pytest.mark.parametrize(
     ("content", "wanted", "serving", "expected"),
     [
-        ("b", "latest", 3, 2),
-        ("z", "latest", 1, 1),
+        ("b", "latest", run(1, 3), 2),
+        ("z", "latest", run(1, 1), 1),
+        ("z", "latest", run(1, 1, state="Starting"), 1),
         ("z", "latest", None, 3),
-        ("z", "latest", 9, 3),
-        (None, "latest", 2, 2),
-        ("a", "2", 1, 2),
-        ("a", "9", 1, 1),
+        ("z", "latest", run(1, 9), None),  # its model is lost, and it answers on
+        ("z", "latest", run(1, 9, silent=True), 3),
+        ("z", "latest", run(1, 9, state="Starting"), 3),
+        ("z", "latest", run(1, 9, state="Stopped"), 3),
+        (None, "latest", run(1, 2), 2),
+        ("a", "2", run(1, 1), 2),
+        ("a", "9", run(1, 1), 1),
         ("a", "9", None, None),
     ],
 )
-def test_target(content: str | None, wanted: str, serving: int | None, expected: int | None) -> None:
+def test_target(content: str | None, wanted: str, serving: Run | None, expected: int | None) -> None:
     found = target(desired_running(content, model=wanted), MODELS, serving)
     assert (found.version if found else None) == expected
 

@@ -150,6 +150,52 @@ async def test_from_the_wish_to_the_model(studio: World) -> None:
     assert [model["sha256"] for model in models] == [sha256(b"model")]
 
 
+async def test_content_that_the_store_has_lost_is_brought_again(studio: World) -> None:
+    await want(studio)
+    lease = await claim(studio)
+    helper, path = studio.helper(names.job(lease.item.id, 1)), f"/v1/trainings/{lease.item.id}/attempts/1/fetch"
+    assert (await helper("POST", path, json={"missing": True}))[0] == 200, "nothing is missing"
+    studio.store.broken = True
+    assert (await helper("POST", path, json={"missing": True}))[0] == 503
+    assert not (await put(studio, desired_training()))["needs_content"]
+    studio.store.broken = False
+    studio.store.objects.clear()
+    for _ in range(2):
+        status, problem = await helper("POST", path, json={"missing": True})
+        assert (status, "brought again" in problem["detail"]) == (503, True)
+    observed = await want(studio)
+    assert observed["training"]["id"] == lease.item.id
+    assert (await helper("POST", path, json={"missing": True}))[0] == 200
+    assert await studio.made.pool.fetchval("select count(*) from garbage") == 0
+
+
+async def test_a_model_that_the_store_has_lost_is_trained_again(studio: World) -> None:
+    await want(studio)
+    lease = await train(studio)
+    by_hand = {"assistant": "concierge"}
+    status, hit = await studio.operator("POST", "/v1/trainings", json=by_hand)
+    assert (status, hit["reason"]) == (200, "CacheHit")
+    studio.store.objects = {key: data for key, data in studio.store.objects.items() if not key.startswith("models/")}
+    status, problem = await studio.operator("POST", "/v1/trainings", json=by_hand)
+    assert (status, "ask again" in problem["detail"]) == (503, True)
+    status, training = await studio.operator("POST", "/v1/trainings", json=by_hand)
+    assert (status, training["state"]) == (201, "Queued")
+    await train(studio, b"another")
+    observed = await put(studio, desired_training())
+    assert (observed["model"]["version"], observed["training"]["id"]) == ("2", training["id"])
+    assert training["id"] != lease.item.id
+
+
+async def test_the_model_of_wanted_content_that_is_gone_is_trained_again_by_itself(studio: World) -> None:
+    await want(studio)
+    lease = await train(studio)
+    await studio.made.pool.execute("delete from models")
+    observed = await want(studio)
+    assert observed["training"]["state"] == "Queued"
+    _, told = await studio.operator("GET", f"/v1/trainings/{observed['training']['id']}/transitions")
+    assert told[0]["message"] == f"the model of {lease.item.id} is not stored any more"
+
+
 async def test_how_far_a_training_is_is_told(studio: World) -> None:
     await want(studio)
     lease = await claim(studio)

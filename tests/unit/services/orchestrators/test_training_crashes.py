@@ -1,5 +1,6 @@
 """The training orchestrator may die before or after any of its writes: the end is always the same."""
 
+import contextlib
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ from tests.unit.services.orchestrators.world import UID, desired_training, finge
 
 from studio.contract.model_service import FileDigest, TrainingResult, TrainingView, UploadRequest
 from studio.model_service.items import Lease
+from studio.model_service.orchestrators.http import Refused
 from studio.model_service.orchestrators.training.service import TrainingService
 from studio.settings import DatabaseSettings
 
@@ -59,6 +61,23 @@ class Studio(Lives):
         result = TrainingResult(model=digests["model"], members=["m"], seconds=1.0)
         await self.ask(lambda service: service.accept_result(item.id, 1, result))
         await self.queue.finish(lease, "Succeeded", "Trained")
+
+    def lose(self, *kinds: str) -> None:
+        """The store loses all objects of some kinds."""
+        self.store.objects = {key: data for key, data in self.store.objects.items() if not key.startswith(kinds)}
+
+    async def find_nothing(self, lease: Lease) -> None:
+        """The helper of a training finds no content, and says so."""
+        await self.ask_in_vain(lambda service: service.fetch_ticket(lease.item.id, 1, missing=True))
+
+    async def ask_in_vain(self, request: Callable[[TrainingService], Awaitable[object]]) -> None:
+        """As the clients that ask again in a moment, when the operator has brought what was lost."""
+
+        async def asked(service: TrainingService) -> None:
+            with contextlib.suppress(Refused):
+                await request(service)
+
+        await self.ask(asked)
 
     async def archive(self, lease: Lease) -> None:
         await self.ask(lambda service: service.archive_log(lease.item.id, 1, b"words"))
@@ -111,7 +130,21 @@ async def removal(studio: Studio) -> None:
     assert (await studio.ask(lambda service: service.remove_assistant(UID, delete_data=True))).gone
 
 
-STORIES = (from_the_wish_to_the_model, newer_content, what_people_ask_for, removal)
+async def what_the_store_has_lost(studio: Studio) -> None:
+    await studio.want("a")
+    first = await studio.claim()
+    studio.lose("contents")
+    await studio.find_nothing(first)
+    await studio.want("a")
+    await studio.train(first)
+    studio.lose("contents", "models")
+    await studio.ask_in_vain(lambda service: service.request_by_hand(NAME, "ann"))
+    await studio.want("a")
+    await studio.ask(lambda service: service.request_by_hand(NAME, "ann"))
+    await studio.train(await studio.claim())
+
+
+STORIES = (from_the_wish_to_the_model, newer_content, what_people_ask_for, removal, what_the_store_has_lost)
 
 
 @pytest.fixture(params=STORIES, ids=lambda story: story.__name__)

@@ -157,17 +157,18 @@ def _blocked(wanted: Wanted, runs: Sequence[Run]) -> bool:
     return newest is not None and newest.blocking
 
 
-def target(desired: DesiredRunning, models: Sequence[Model], serving_version: int | None) -> Model | None:
-    """The model that should serve; `models` newest first.
+def target(desired: DesiredRunning, models: Sequence[Model], serving: Run | None) -> Model | None:
+    """The model that should serve; `models` newest first, `serving` the run that the Service names, ended or not.
 
-    A version by number; or the model of the wanted content. While that does not exist, what serves stays; and if
-    nothing serves, the newest model is better than none.
+    A version by number; or the model of the wanted content. While that does not exist, what serves stays, even if its
+    model is lost; and if nothing answers, the newest model is better than none.
     """
-    kept = next((model for model in models if model.version == serving_version), None)
+    kept = next((model for model in models if serving and model.version == serving.version), None)
     if desired.model != "latest":
         return next((model for model in models if str(model.version) == desired.model), kept)
     wanted = next((model for model in models if model.fingerprint == desired.fingerprint), None)
-    return wanted or kept or (models[0] if models else None)
+    answers = serving is not None and serving.ready
+    return wanted or kept or (models[0] if models and not answers else None)
 
 
 def specification(desired: DesiredRunning, model: Model) -> dict[str, Any]:

@@ -150,11 +150,11 @@ class Reconciler:
         )
         ended = {row["id"]: row["ended"] for row in rows}
         items = [Item(**{key: value for key, value in row.items() if key != "ended"}) for row in rows]
-        serving = next((item.model_version for item in items if item.id == sight.serving), None)
+        runs = [run_of(item, seconds_since_end=ended[item.id]) for item in items]
+        serving = next((run for run in runs if run.id == sight.serving), None)
         model = target(desired, await registry.models(conn, assistant.uid), serving) if desired else None
         now = await conn.fetchval("select clock_timestamp()")
         rest = await self._rest(desired, next((item for item in items if item.id == sight.serving), None), now)
-        runs = [run_of(item, seconds_since_end=ended[item.id]) for item in items]
         mode = desired.mode if desired else "Always"
         return View(
             assistant=assistant,

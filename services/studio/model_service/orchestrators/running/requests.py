@@ -51,12 +51,12 @@ async def start_by_hand(conn: asyncpg.Connection, name: str, *, who: str) -> Ite
     if desired.paused:
         raise Refused(409, f"the assistant {name} is paused: set spec.paused to false first")
     items = await registry.items(conn, assistant.uid, "run")
-    serving = next((item.model_version for item in items if item.id == assistant.serving), None)
-    model = target(desired, await registry.models(conn, assistant.uid), serving)
+    runs = {item.id: run_of(item, seconds_since_end=None) for item in items}
+    model = target(desired, await registry.models(conn, assistant.uid), runs.get(assistant.serving or ""))
     if model is None:
         raise Refused(409, f"there is no model of {name} to run yet: train one first")
     wanted = wanted_of(desired, model)
-    under_way = (item for item in items if _goes_on(run_of(item, seconds_since_end=None), item, wanted, desired))
+    under_way = (item for item in items if _goes_on(runs[item.id], item, wanted, desired))
     if found := next(under_way, None):
         return found
     return await queue_run(conn, assistant, desired, model, who=who, message=f"started by {who}")

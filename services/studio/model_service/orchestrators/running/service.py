@@ -22,14 +22,14 @@ from studio.contract.model_service import (
 from studio.events.engines import engine_login
 from studio.model_service import queue
 from studio.model_service.items import Item
-from studio.model_service.orchestrators import ending, registry
+from studio.model_service.orchestrators import ending, lost, registry
 from studio.model_service.orchestrators.common import ItemService
 from studio.model_service.orchestrators.http import Refused
 from studio.model_service.orchestrators.registry import Assistant, Model
 from studio.model_service.orchestrators.running import requests
 from studio.model_service.orchestrators.running.idleness import durable
 from studio.model_service.orchestrators.running.line import turns_of
-from studio.model_service.orchestrators.running.plan import outdated, target, wanted_of
+from studio.model_service.orchestrators.running.plan import outdated, run_of, target, wanted_of
 from studio.model_service.orchestrators.running.trackers import Trackers
 from studio.model_service.orchestrators.running.warming import model_to_warm_with
 from studio.model_service.orchestrators.views import model_view, run_view
@@ -75,9 +75,10 @@ class RunningService(ItemService):
         self, conn: asyncpg.Connection, assistant: Assistant, desired: DesiredRunning
     ) -> ObservedRunning:
         runs = await registry.items(conn, assistant.uid, "run")
-        serving = next((run for run in runs if run.id == assistant.serving and not run.final), None)
-        known = next((run.model_version for run in runs if run.id == assistant.serving), None)
-        model = target(desired, await registry.models(conn, assistant.uid), known)
+        named = next((run for run in runs if run.id == assistant.serving), None)
+        serving = None if named is None or named.final else named
+        models = await registry.models(conn, assistant.uid)
+        model = target(desired, models, run_of(named, seconds_since_end=None) if named else None)
         newest = next((run for run in runs if model and run.model_version == model.version), None)
         warm = next((run for run in runs if run.warm and not run.final and not run.stop_requested), None)
         turns = await turns_of(conn, [run for run in (serving, newest) if run])
@@ -145,20 +146,24 @@ class RunningService(ItemService):
                 item = await requests.stop_by_hand(conn, name, who=who)
             return await _view(conn, item)
 
-    async def start(self, item_id: str, attempt: int) -> RunTicket:
-        """All that the helper of the current attempt needs; makes the assistant's role and schema."""
+    async def start(self, item_id: str, attempt: int, *, missing: bool = False) -> RunTicket:
+        """All that the helper of the current attempt needs; makes the assistant's role and schema.
+
+        `missing`: the model was not where the last ticket said.
+        """
+        item = await self._current(item_id, attempt, missing=missing)
         async with self._pool.acquire() as conn:
-            item = await self._item(conn, item_id)
-            _check_current(item, attempt)
             model = await self._model(conn, item)
             await self._not_removed(conn, item)
         return RunTicket(**dict(self._model_ticket(model)), **dict(await self._engine_ticket(item)))
 
-    async def warm(self, item_id: str, attempt: int) -> WarmTicket:
-        """What the helper of an engine without a model of its own starts it with; makes role and schema, too."""
+    async def warm(self, item_id: str, attempt: int, *, missing: bool = False) -> WarmTicket:
+        """What the helper of an engine without a model of its own starts it with; makes role and schema, too.
+
+        `missing`: what it was to be warmed with was not where the last ticket said.
+        """
+        item = await self._current(item_id, attempt, missing=missing)
         async with self._pool.acquire() as conn:
-            item = await self._item(conn, item_id)
-            _check_current(item, attempt)
             meanwhile = model_to_warm_with(
                 await registry.items(conn, item.uid, "run", active=True),
                 await registry.models(conn, item.uid),
@@ -175,6 +180,15 @@ class RunningService(ItemService):
             _check_current(item, attempt)
             model = None if item.warm else await self._model(conn, item)
         return AwaitedModel(model=self._model_ticket(model) if model else None)
+
+    async def _current(self, item_id: str, attempt: int, *, missing: bool) -> Item:
+        """The run whose current attempt asks; if that misses an object, the store is asked what it has lost."""
+        async with self._pool.acquire() as conn:
+            item = await self._item(conn, item_id)
+        _check_current(item, attempt)
+        if missing:
+            await lost.forget_lost(self._pool, self._store, item.uid)
+        return item
 
     def _model_ticket(self, model: Model) -> ModelTicket:
         return ModelTicket(

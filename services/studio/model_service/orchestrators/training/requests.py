@@ -149,6 +149,8 @@ def _why(last: Item | None, *, manual: bool, paused: bool) -> str:
         return "requested by hand"
     if paused and last is not None:
         return f"the last one ended with {last.reason}: {last.message}" if last.message else f"after {last.reason}"
+    if last is not None and last.state == TrainingState.SUCCEEDED:
+        return f"the model of {last.id} is not stored any more"
     return "the content is new"
 
 

@@ -13,6 +13,7 @@ from studio.contract.model_service import (
     ModelView,
     ObservedTraining,
     Priority,
+    TicketRequest,
     TrainingResult,
     TrainingState,
     TrainingView,
@@ -138,9 +139,9 @@ def _made(answer: TrainingView | CacheHit) -> TrainingView | Response:
 
 def _attempts(router: APIRouter, service: TrainingService) -> None:
     @router.post("/trainings/{id}/attempts/{attempt}/fetch")
-    async def fetch(_: Helper, id: str, attempt: int) -> FetchTicket:  # noqa: A002
+    async def fetch(_: Helper, id: str, attempt: int, request: TicketRequest | None = None) -> FetchTicket:  # noqa: A002
         """Where the content is."""
-        return await service.fetch_ticket(id, attempt)
+        return await service.fetch_ticket(id, attempt, missing=bool(request and request.missing))
 
     @router.post("/trainings/{id}/attempts/{attempt}/upload")
     async def upload(_: Helper, id: str, attempt: int, request: UploadRequest) -> UploadTicket:  # noqa: A002

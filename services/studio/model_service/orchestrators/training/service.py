@@ -21,7 +21,7 @@ from studio.contract.model_service import (
 from studio.contract.reasons import Reason
 from studio.model_service import queue
 from studio.model_service.items import Item, QueueError
-from studio.model_service.orchestrators import garbage, history, keys, registry
+from studio.model_service.orchestrators import garbage, history, keys, lost, registry
 from studio.model_service.orchestrators.common import ItemService
 from studio.model_service.orchestrators.http import Refused
 from studio.model_service.orchestrators.training import results, tags
@@ -124,7 +124,8 @@ class TrainingService(ItemService):
     async def request_by_hand(self, name: str, who: str) -> TrainingView | CacheHit:
         """Train the wanted content again, whatever became of it before."""
         async with self._pool.acquire() as conn:
-            return await self._request(conn, await self._desired(conn, name), who=who)
+            desired = await self._desired(conn, name)
+        return await self._request(desired, who=who)
 
     async def retry(self, item_id: str, who: str) -> TrainingView | CacheHit:
         """Train the content of a training that has ended once more, as a new training with the present settings."""
@@ -138,7 +139,7 @@ class TrainingService(ItemService):
                     409,
                     f"the assistant {item.assistant} wants other content by now: request a training of that instead",
                 )
-            return await self._request(conn, desired, who=who, message=f"repeats {item_id}, which ended {item.state}")
+        return await self._request(desired, who=who, message=f"repeats {item_id}, which ended {item.state}")
 
     async def _desired(self, conn: asyncpg.Connection, name: str) -> DesiredTraining:
         assistant = await registry.assistant_named(conn, name)
@@ -147,22 +148,25 @@ class TrainingService(ItemService):
             raise Refused(404, f"there is no assistant {name}")
         return desired
 
-    async def _request(
-        self, conn: asyncpg.Connection, desired: DesiredTraining, *, who: str, message: str = ""
-    ) -> TrainingView | CacheHit:
-        if desired.fingerprint is not None and (
-            model := await registry.model_of(conn, desired.uid, desired.fingerprint)
-        ):
-            return cache_hit(model)
-        if desired.fingerprint is None or await registry.content(conn, desired.uid, desired.fingerprint) is None:
+    async def _request(self, desired: DesiredTraining, *, who: str, message: str = "") -> TrainingView | CacheHit:
+        if desired.fingerprint is None:
             raise Refused(409, f"the assistant {desired.name} has no usable content yet")
-        async with conn.transaction():
-            requested = await request_training(conn, desired, manual=True, who=who, message=message)
-        if requested.model is not None:
-            return cache_hit(requested.model)
-        if requested.item is None:
-            raise Refused(409, f"the assistant {desired.name} cannot be trained now")
-        return (await self._views(conn, [requested.item]))[0]
+        if await lost.forget_lost(self._pool, self._store, desired.uid):
+            raise Refused(
+                503, f"the object store has lost what {desired.name} was trained from or to: ask again in a moment"
+            )
+        async with self._pool.acquire() as conn:
+            if model := await registry.model_of(conn, desired.uid, desired.fingerprint):
+                return cache_hit(model)
+            if await registry.content(conn, desired.uid, desired.fingerprint) is None:
+                raise Refused(409, f"the assistant {desired.name} has no usable content yet")
+            async with conn.transaction():
+                requested = await request_training(conn, desired, manual=True, who=who, message=message)
+            if requested.model is not None:
+                return cache_hit(requested.model)
+            if requested.item is None:
+                raise Refused(409, f"the assistant {desired.name} cannot be trained now")
+            return (await self._views(conn, [requested.item]))[0]
 
     async def prioritise(self, item_id: str, priority: int, who: str) -> TrainingView:
         """Move a training that waits; its assistant's settings take over again when they change."""
@@ -213,14 +217,18 @@ class TrainingService(ItemService):
         async with self._pool.acquire() as conn, conn.transaction():
             return model_view(await tags.remove(conn, name, version, tag))
 
-    async def fetch_ticket(self, item_id: str, attempt: int) -> FetchTicket:
-        """Where the helper of the current attempt finds the content."""
+    async def fetch_ticket(self, item_id: str, attempt: int, *, missing: bool = False) -> FetchTicket:
+        """Where the helper of the current attempt finds the content; `missing`: it was not where the last one said."""
         async with self._pool.acquire() as conn:
             item = await self._item(conn, item_id)
-            results.check_current(item, attempt)
+        results.check_current(item, attempt)
+        if missing:
+            await lost.forget_lost(self._pool, self._store, item.uid)
+        async with self._pool.acquire() as conn:
             content = await registry.content(conn, item.uid, item.fingerprint)
         if content is None:
-            raise Refused(409, f"the content of {item_id} is not stored any more")
+            # The operator brings it again as soon as it hears of that: a matter of seconds.
+            raise Refused(503, f"the content of {item_id} is not in the object store any more: it is brought again")
         url = self._store.presign_get(content.object_key, seconds=TICKET_SECONDS)
         return FetchTicket(sha256=content.sha256, size=content.size, url=url)
 
