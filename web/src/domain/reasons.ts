@@ -81,7 +81,7 @@ const REMEDIES: Record<string, string> = {
   OutOfMemory: "Raise the memory limit of trainings (spec.training.resources of the Assistant).",
   DeadlineExceeded: "Raise spec.training.deadlineSeconds of the Assistant, or make the content smaller.",
   ImagePullFailed: "Correct the engine image of the Assistant, or the registry of the Studio.",
-  InvalidImageName: "Correct spec.engine.image of the Assistant.",
+  InvalidImageName: "Correct spec.engine.image of the Assistant, or spec.images of the Studio.",
   Unschedulable: "Add a node, or lower spec.training.resources of the Assistant.",
   QuotaExceeded: "Raise the quota of the namespace, or lower the resources.",
   EngineNotRunnable: "Correct spec.engine.image of the Assistant.",

@@ -8,7 +8,6 @@ import asyncpg
 import structlog
 from prometheus_client import Counter
 
-from studio.model_service.orchestrators import garbage
 from studio.model_service.queue import CHANGES_CHANNEL, notify
 from studio.storage.port import ObjectStore
 
@@ -36,12 +35,17 @@ async def forget_lost(pool: asyncpg.Pool, store: ObjectStore, uid: str) -> bool:
 
 
 async def _forget(conn: asyncpg.Connection, uid: str, lost: list[str]) -> None:
-    await conn.execute("delete from contents where uid = $1 and object_key = any($2)", uid, lost)
-    await conn.execute("delete from models where uid = $1 and object_key = any($2)", uid, lost)
-    # What comes back later, from a backup for instance, is nobody's.
-    await garbage.doom(conn, *lost, seconds=garbage.UPLOAD_SECONDS)
+    """The rows only: a wrong bucket in the settings looks just like a loss, and what is there must stay there."""
+    gone = await conn.fetch(
+        """with contents as (delete from contents where uid = $1 and object_key = any($2) returning object_key),
+                models as (delete from models where uid = $1 and object_key = any($2) returning object_key)
+           select object_key from contents union all select object_key from models""",
+        uid, lost,
+    )  # fmt: skip
+    if not gone:
+        return
     name: str = await conn.fetchval("select name from assistants where uid = $1", uid)
     # The operator asks again then what there is.
     await notify(conn, (CHANGES_CHANNEL, f"model:{name}"))
-    LOST.inc(len(lost))
-    log.error("the object store has lost what it had been given", assistant=name, keys=lost)
+    LOST.inc(len(gone))
+    log.error("the object store has lost what it had been given", assistant=name, keys=[row[0] for row in gone])

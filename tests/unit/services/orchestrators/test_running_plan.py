@@ -35,6 +35,15 @@ def run(order: int, version: int = 1, state: str = "Ready", **more: bool) -> Run
 TABLE = [
     ("nothing wanted, nothing there", None, [], None, []),
     ("nothing wanted, what serves stays", None, [run(1)], "r1", []),
+    (
+        "nothing wanted, nor anything beside what answers",
+        None,
+        [run(1), run(2, 2, "Queued")],
+        "r1",
+        [Stop("r2", "Replaced")],
+    ),
+    ("nothing wanted, and nothing answers", None, [run(1, silent=True), run(2, 2, "Starting")], "r1", []),
+    ("nothing wanted, a warm one waits for its model", None, [run(1), run(2, 0, "Warming", warm=True)], "r1", []),
     ("first run", V1, [], None, [Start(V1)]),
     ("it is queued", V1, [run(1, state="Queued")], None, []),
     ("it is starting", V1, [run(1, state="Starting")], None, []),
@@ -135,6 +144,7 @@ def test_what_a_person_started_runs_though_nothing_shall_run() -> None:
     assert plan(V1, [run(1), mine], "r2", halted=True) == [Stop("r1", "Replaced")]
     assert plan(V1, [mine], "r2", halted=True) == []
     assert plan(V2, [mine], "r2", halted=True) == [Stop("r2", "Halted")], "its model is no longer the wanted one"
+    assert plan(None, [run(1), mine], "r2", halted=True) == [Stop("r1", "Halted")], "the store has lost its model"
 
 
 def test_halted_stops_everything_once() -> None:

@@ -101,15 +101,15 @@ def plan(
     """The next actions; empty when nothing is to be done. Repeated with fresh facts until it is.
 
     `serving` is the run that the Service names, `halted` that nothing shall run but what a person started, `settling`
-    that the Service was flipped a moment ago: what can answer is kept meanwhile. Without anything wanted (no model yet)
-    everything stays.
+    that the Service was flipped a moment ago: what can answer is kept meanwhile. Without anything wanted (no model yet,
+    or it is lost) what answers stays, and nothing else is tried beside it.
     """
     usable = [run for run in runs if not RunState(run.state).final and not run.stopping]
     matching = [run for run in usable if wanted and run.is_for(wanted) and (run.by_hand or not halted)]
     if halted and not matching:
-        return [Stop(run.id, Reason.HALTED) for run in usable]
+        return [Stop(run.id, Reason.HALTED) for run in usable if wanted or not run.by_hand]
     if wanted is None:
-        return []
+        return _beside_what_answers(usable, serving, settling=settling)
     best = _best(matching, serving)
     warm = _warm(usable, wanted)
     usable = [run for run in usable if not run.warm]
@@ -122,6 +122,14 @@ def plan(
     kept = {serving, best and best.id, front and front.id}
     actions += [Stop(run.id, Reason.REPLACED) for run in usable if run.id not in kept and not (settling and run.ready)]
     return actions
+
+
+def _beside_what_answers(usable: Sequence[Run], serving: str | None, *, settling: bool) -> list[Action]:
+    """The ends of runs that were tried for a lost model, or instead of it, once one answers; not of warm ones."""
+    if not any(run.id == serving and run.ready for run in usable):
+        return []
+    others = [run for run in usable if run.id != serving and not run.warm]
+    return [Stop(run.id, Reason.REPLACED) for run in others if not (settling and run.ready)]
 
 
 def awake(runs: Sequence[Run]) -> bool:

@@ -65,11 +65,20 @@ class RunningService(ItemService):
         self._check_studio(desired)
         if desired.model != "latest" and not desired.model.isdecimal():
             raise Refused(422, f"model: {desired.model!r} is neither `latest` nor the number of a version")
-        desired = desired.model_copy(update={"stores_digest": self._trackers.stores_digest(self._event_broker())})
         async with self._pool.acquire() as conn:
+            desired = desired.model_copy(update={"stores_digest": await self._stores_digest(conn, desired.uid)})
             async with conn.transaction():
                 assistant = await registry.put_desired(conn, "running", desired)
             return await self._observe(conn, assistant, desired)
+
+    async def _stores_digest(self, conn: asyncpg.Connection, uid: str) -> str | None:
+        """Of the stores of engines; what it was last while a login cannot be read: that keeps no other wish waiting."""
+        try:
+            return self._trackers.stores_digest(self._event_broker())
+        except (Refused, SettingsError, OSError):
+            known = await registry.assistant(conn, uid)
+            last = known.desired_running() if known else None
+            return last.stores_digest if last else None
 
     async def _observe(
         self, conn: asyncpg.Connection, assistant: Assistant, desired: DesiredRunning

@@ -151,14 +151,13 @@ class TrainingService(ItemService):
     async def _request(self, desired: DesiredTraining, *, who: str, message: str = "") -> TrainingView | CacheHit:
         if desired.fingerprint is None:
             raise Refused(409, f"the assistant {desired.name} has no usable content yet")
-        if await lost.forget_lost(self._pool, self._store, desired.uid):
-            raise Refused(
-                503, f"the object store has lost what {desired.name} was trained from or to: ask again in a moment"
-            )
+        forgotten = await lost.forget_lost(self._pool, self._store, desired.uid)
         async with self._pool.acquire() as conn:
             if model := await registry.model_of(conn, desired.uid, desired.fingerprint):
                 return cache_hit(model)
             if await registry.content(conn, desired.uid, desired.fingerprint) is None:
+                if forgotten:
+                    raise Refused(503, f"the content of {desired.name} was lost, and is brought again: ask in a moment")
                 raise Refused(409, f"the assistant {desired.name} has no usable content yet")
             async with conn.transaction():
                 requested = await request_training(conn, desired, manual=True, who=who, message=message)
