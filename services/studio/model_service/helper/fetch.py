@@ -10,7 +10,7 @@ from studio.model_service.helper.archive import unpack_content
 from studio.model_service.helper.environment import PATIENCE, HelperSettings
 from studio.model_service.helper.retrying import with_fresh_tickets
 from studio.model_service.helper.step import run_step
-from studio.model_service.helper.transfer import ObjectGone, download
+from studio.model_service.helper.transfer import download
 from studio.model_service.orchestrator_client import OrchestratorClient
 
 
@@ -30,18 +30,9 @@ async def fetch(
     """Fetch into `work`/content; gives the names of the files. Doing it again is harmless."""
     archive = work / "content.tar.gz"
 
-    missing = False
-
-    async def exchange() -> None:
-        nonlocal missing
-        ticket = await orchestrator.post(
-            settings.path("trainings", "fetch"), FetchTicket, TicketRequest(missing=missing)
-        )
-        try:
-            await download(session, ticket.url, archive, ticket)
-        except ObjectGone:
-            missing = True
-            raise
+    async def exchange(request: TicketRequest) -> None:
+        ticket = await orchestrator.post(settings.path("trainings", "fetch"), FetchTicket, request)
+        await download(session, ticket.url, archive, ticket)
 
     await with_fresh_tickets(exchange, patience=patience)
     names = await asyncio.to_thread(unpack_content, archive, work / "content")

@@ -7,7 +7,8 @@ import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 from tenacity.stop import stop_base
 
-from studio.model_service.helper.transfer import TransferError, WrongDigest
+from studio.contract.model_service import TicketRequest
+from studio.model_service.helper.transfer import ObjectGone, TransferError, WrongDigest
 
 log = structlog.get_logger(__name__)
 
@@ -28,8 +29,22 @@ class _Patience(stop_base):
         return self._wrong >= _WRONG_DIGESTS or (retry_state.seconds_since_start or 0) >= self._seconds
 
 
-async def with_fresh_tickets(exchange: Callable[[], Awaitable[T]], *, patience: float, first_pause: float = 0.5) -> T:
-    """The result of `exchange`, repeated on TransferError with back-off and jitter for `patience` seconds."""
+async def with_fresh_tickets(
+    exchange: Callable[[TicketRequest], Awaitable[T]], *, patience: float, first_pause: float = 0.5
+) -> T:
+    """The result of `exchange`, repeated on TransferError with back-off and jitter for `patience` seconds.
+
+    It is given what to say when it asks for its ticket: whether the object was missing where an earlier one said.
+    """
+    request = TicketRequest()
+
+    async def once() -> T:
+        nonlocal request
+        try:
+            return await exchange(request)
+        except ObjectGone:
+            request = TicketRequest(missing=True)
+            raise
 
     def tell(state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
@@ -42,4 +57,4 @@ async def with_fresh_tickets(exchange: Callable[[], Awaitable[T]], *, patience: 
         before_sleep=tell,
         reraise=True,
     )
-    return await retrying(exchange)
+    return await retrying(once)

@@ -20,7 +20,7 @@ from studio.model_service.helper.engine_client import EngineClient
 from studio.model_service.helper.engine_files import BadCredentials, certificates, credentials, endpoints
 from studio.model_service.helper.environment import FAILED, REFUSED, HelperSettings, report_failure
 from studio.model_service.helper.retrying import with_fresh_tickets
-from studio.model_service.helper.transfer import ObjectGone, TransferError, WrongDigest, download, storage_session
+from studio.model_service.helper.transfer import TransferError, WrongDigest, download, storage_session
 from studio.model_service.jobs import scripts
 from studio.model_service.jobs.run import HELPER_PORT
 from studio.model_service.orchestrator_client import OrchestratorClient, OrchestratorError
@@ -61,7 +61,6 @@ class RunHelper:
         self._tracker_patience = tracker_patience
         self._engine: EngineClient | None = None
         self._model = ""
-        self._missing = False
         # The sha256 of the model that a warm engine has taken; others are started with theirs.
         self._loaded: str | None = None
         self._ready_asked = 0.0
@@ -147,8 +146,8 @@ class RunHelper:
         application.add_routes([web.get("/started", started), web.get("/ready", ready), web.get("/metrics", metrics)])
         return application
 
-    async def _fetch(self) -> RunTicket:
-        ticket = await self._orchestrator.post(self._settings.path("runs", "start"), RunTicket, self._how_it_went())
+    async def _fetch(self, request: TicketRequest) -> RunTicket:
+        ticket = await self._orchestrator.post(self._settings.path("runs", "start"), RunTicket, request)
         await self._bring(ticket, self._folder / "models")
         return ticket
 
@@ -159,15 +158,7 @@ class RunHelper:
             found = await asyncio.to_thread(digest, path)
             if (found.sha256, found.size) == (ticket.model.sha256, ticket.model.size):
                 return
-        try:
-            await download(self._session, ticket.model_url, path, ticket.model)
-        except ObjectGone:
-            self._missing = True
-            raise
-
-    def _how_it_went(self) -> TicketRequest:
-        """For the next ticket: who says that an object is missing is not sent there again."""
-        return TicketRequest(missing=self._missing)
+        await download(self._session, ticket.model_url, path, ticket.model)
 
     async def _verified(self, ticket: ModelTicket, folder: Path) -> str:
         """The name of a downloaded model that has the members it was stored with. Raises UnsafeArchive."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import aiohttp
 
-from studio.contract.model_service import TrainingResult, UploadRequest, UploadTicket
+from studio.contract.model_service import TicketRequest, TrainingResult, UploadRequest, UploadTicket
 from studio.model_service.engine_log import clean
 from studio.model_service.helper.archive import UnsafeArchive, digest, model_members, open_plain
 from studio.model_service.helper.environment import PATIENCE, HelperSettings
@@ -41,7 +41,7 @@ async def store(
     request = UploadRequest(model=await asyncio.to_thread(digest, model), log=await asyncio.to_thread(digest, log))
     result = TrainingResult(model=request.model, members=members, seconds=_seconds(work))
 
-    async def exchange() -> None:
+    async def exchange(_: TicketRequest) -> None:
         ticket = await orchestrator.post(settings.path("trainings", "upload"), UploadTicket, request)
         await upload(session, ticket.log_url, ticket.log_headers, log)
         await upload(session, ticket.model_url, ticket.model_headers, model)

@@ -5,7 +5,7 @@ import contextlib
 
 import structlog
 
-from studio.contract.model_service import AwaitedModel, EngineTicket, ModelTicket, RunReport, WarmTicket
+from studio.contract.model_service import AwaitedModel, EngineTicket, ModelTicket, RunReport, TicketRequest, WarmTicket
 from studio.model_service.helper.archive import UnsafeArchive
 from studio.model_service.helper.engine_client import ModelRefused
 from studio.model_service.helper.retrying import with_fresh_tickets
@@ -74,14 +74,14 @@ class WarmHelper(RunHelper):
             ticket = await with_fresh_tickets(self._fetch_awaited, patience=PATIENCE)
         return ticket
 
-    async def _fetch_awaited(self) -> ModelTicket | None:
+    async def _fetch_awaited(self, _: TicketRequest) -> ModelTicket | None:
         answer = await self._orchestrator.post(self._settings.path("runs", "model"), AwaitedModel)
         if answer.model is not None:
             await self._bring(answer.model, self._folder / "models")
         return answer.model
 
-    async def _fetch_meanwhile(self) -> WarmTicket:
-        ticket = await self._orchestrator.post(self._settings.path("runs", "warm"), WarmTicket, self._how_it_went())
+    async def _fetch_meanwhile(self, request: TicketRequest) -> WarmTicket:
+        ticket = await self._orchestrator.post(self._settings.path("runs", "warm"), WarmTicket, request)
         if (meanwhile := ticket.warm_with) is None:
             return ticket
         folder = self._folder / "warm-models"

@@ -10,7 +10,7 @@ from fastapi import Depends, FastAPI, Request, Response
 
 from studio.auth.keys import KeysUnavailable
 from studio.auth.verification import Identity, InvalidToken, Verifier
-from studio.contract.model_service import Change
+from studio.contract.model_service import Change, TicketRequest
 from studio.db.retry import is_transient
 from studio.http import app as generic
 from studio.http import streams
@@ -23,7 +23,8 @@ from studio.model_service.orchestrators.roles import Role, Roles
 from studio.storage.port import StorageError
 
 __all__ = [
-    "Access", "Consumer", "Health", "Helper", "Operator", "Reader", "Refused", "Server", "change_events", "create_app",
+    "Access", "Consumer", "Health", "Helper", "Missing", "Operator", "Reader", "Refused", "Server", "change_events",
+    "create_app",
 ]  # fmt: skip
 
 CONTENT_LIMIT = 16 * MIB
@@ -89,10 +90,16 @@ async def own_attempt(request: Request, id: str, attempt: int) -> Identity:  # n
     return await access_of(request).demand_attempt(request, id, attempt)
 
 
+async def object_missing(request: TicketRequest | None = None) -> bool:
+    """Dependency: whether the helper says that the object was not where its last ticket said."""
+    return request is not None and request.missing
+
+
 Operator = Annotated[Identity, Depends(operator_only)]
 Reader = Annotated[Identity, Depends(operator_or_backend)]
 Consumer = Annotated[Identity, Depends(consumer_only)]
 Helper = Annotated[Identity, Depends(own_attempt)]
+Missing = Annotated[bool, Depends(object_missing)]
 
 
 def create_app(*, title: str, version: str, access: Access, health: Health) -> FastAPI:

@@ -10,6 +10,7 @@ from tests.unit.services.orchestrators.world import UID, World, desired_running
 from studio.contract import labels, names
 from studio.contract.model_service import EventBrokerLogin, TrackerStore
 from studio.model_service.items import Lease
+from studio.model_service.orchestrators.running.reconciler import Reconciler
 from studio.model_service.orchestrators.running.service_object import SINCE
 
 
@@ -64,6 +65,16 @@ async def make_ready(world: World, holder: str) -> Lease:
     lease = await world.queue.claim("run", holder)
     assert lease is not None
     await world.queue.update(lease, state="Ready", reason="Ready")
+    return lease
+
+
+async def serve_the_first(world: World, reconciler: Reconciler) -> Lease:
+    """The first model of a wished assistant is run by c0, and serves."""
+    await put(world)
+    await add_model(world, 1)
+    await reconciler.reconcile(UID)
+    lease = await make_ready(world, "c0")
+    await reconciler.reconcile(UID)
     return lease
 
 

@@ -16,6 +16,7 @@ from tests.unit.services.orchestrators.running_stage import (
     age_the_flip,
     make_ready,
     put,
+    serve_the_first,
     served,
     service,
 )
@@ -23,10 +24,8 @@ from tests.unit.services.orchestrators.world import PROCESS, UID, World, desired
 
 from studio.contract import labels, names
 from studio.contract.model_service import DesiredRunning, EnginePod, RunTicket
-from studio.db.listening import Listener
 from studio.kube import Conflict, Forbidden, KubeError, NotFound, TooManyRequests, Unavailable
 from studio.kube.kinds import SERVICE
-from studio.model_service.items import Lease
 from studio.model_service.orchestrators import registry
 from studio.model_service.orchestrators.orchestrator import Background
 from studio.model_service.orchestrators.running.front import Front, Overtaken
@@ -77,11 +76,7 @@ async def test_what_another_process_looks_at_is_looked_at_again_soon(
 
 
 async def test_a_pass_without_news_writes_nothing(studio: World, kube: FakeKube, reconciler: Reconciler) -> None:
-    await put(studio)
-    await add_model(studio, 1)
-    await reconciler.reconcile(UID)
-    await make_ready(studio, "c0")
-    await reconciler.reconcile(UID)
+    await serve_the_first(studio, reconciler)
     writes = len(kube.writes())
     row = await studio.made.pool.fetchrow("select xmin from assistants")
     audit = await studio.made.pool.fetchval("select max(seq) from transitions")
@@ -95,11 +90,7 @@ async def test_a_pass_without_news_writes_nothing(studio: World, kube: FakeKube,
 async def test_a_run_with_other_settings_than_wanted_is_told(
     studio: World, kube: FakeKube, reconciler: Reconciler
 ) -> None:
-    await put(studio)
-    await add_model(studio, 1)
-    await reconciler.reconcile(UID)
-    await make_ready(studio, "c0")
-    await reconciler.reconcile(UID)
+    await serve_the_first(studio, reconciler)
     assert (await put(studio))["outdated"] is False
     changed = {"credentials": "channels", "credentials_digest": "ab"}
     assert (await put(studio, **changed))["outdated"] is True
@@ -111,11 +102,7 @@ async def test_a_run_with_other_settings_than_wanted_is_told(
 
 
 async def test_engines_follow_when_their_stores_move(studio: World, kube: FakeKube, reconciler: Reconciler) -> None:
-    await put(studio)
-    await add_model(studio, 1)
-    await reconciler.reconcile(UID)
-    await make_ready(studio, "c0")
-    await reconciler.reconcile(UID)
+    await serve_the_first(studio, reconciler)
     moved: Any = FakeTrackers(stores="there")
     app, _ = build(studio.made, studio.store, moved, studio.access("run"), PROCESS)
     async with serving(app) as studio.base:
@@ -128,11 +115,7 @@ async def test_engines_follow_when_their_stores_move(studio: World, kube: FakeKu
 
 
 async def test_swap(studio: World, kube: FakeKube, reconciler: Reconciler) -> None:
-    await put(studio)
-    await add_model(studio, 1)
-    await reconciler.reconcile(UID)
-    old = await make_ready(studio, "c0")
-    await reconciler.reconcile(UID)
+    old = await serve_the_first(studio, reconciler)
     await add_model(studio, 2, "b")
     await put(studio, content="b")
     await reconciler.reconcile(UID)
@@ -197,11 +180,7 @@ def settling(kube: FakeKube) -> bool:
 
 
 async def test_changed_limits_swap_too(studio: World, kube: FakeKube, reconciler: Reconciler) -> None:
-    await put(studio)
-    await add_model(studio, 1)
-    await reconciler.reconcile(UID)
-    old = await make_ready(studio, "c0")
-    await reconciler.reconcile(UID)
+    old = await serve_the_first(studio, reconciler)
     await put(studio, engine=EnginePod(image="engine:1", resources={"limits": {"memory": "3Gi"}}))
     await reconciler.reconcile(UID)
     new = await make_ready(studio, "c1")
@@ -252,11 +231,7 @@ async def test_a_service_of_somebody_else_is_left_alone(studio: World, kube: Fak
 
 
 async def test_a_bent_or_deleted_service_is_mended(studio: World, kube: FakeKube, reconciler: Reconciler) -> None:
-    await put(studio)
-    await add_model(studio, 1)
-    await reconciler.reconcile(UID)
-    lease = await make_ready(studio, "c0")
-    await reconciler.reconcile(UID)
+    lease = await serve_the_first(studio, reconciler)
     bent = await kube.get(SERVICE, "ns", "concierge")
     assert bent is not None
     bent["spec"]["ports"] = [{"name": "http", "port": 1, "targetPort": 1}]
@@ -295,11 +270,7 @@ async def test_a_slower_pass_cannot_flip_back(studio: World, kube: FakeKube, rec
 
 
 async def test_start_and_report(studio: World, reconciler: Reconciler, trackers: FakeTrackers) -> None:
-    await put(studio)
-    await add_model(studio, 1)
-    await reconciler.reconcile(UID)
-    lease = await make_ready(studio, "c0")
-    await reconciler.reconcile(UID)
+    lease = await serve_the_first(studio, reconciler)
     helper = studio.helper(names.job(lease.item.id, 1), "run")
     base = f"/v1/runs/{lease.item.id}/attempts/1"
     status, ticket = await helper("POST", f"{base}/start")
@@ -339,9 +310,10 @@ async def test_a_model_that_the_store_has_lost_is_forgotten(
     assert (await put(studio))["target"]["version"] == "2"
     studio.store.broken = False
     async with studio.made.listener(CHANGES_CHANNEL) as listener:
+        assert [note.channel for note in await listener.wait(STUCK_SECONDS)] == [""], "it listens"
         status, problem = await start(missing=True)
         assert (status, "does not exist any more" in problem["detail"]) == (409, True)
-        assert await _heard(listener, "model:concierge")
+        assert [note.payload for note in await listener.wait(STUCK_SECONDS)] == ["model:concierge"]
     assert (await start())[0] == 409
     # A wrong bucket in the settings would look the same: what is there is not deleted.
     assert await studio.made.pool.fetchval("select count(*) from garbage") == 0
@@ -363,10 +335,6 @@ async def test_a_model_is_not_missing_because_somebody_says_so(studio: World, re
     path = f"/v1/runs/{lease.item.id}/attempts/1/start"
     assert (await helper("POST", path, json={"missing": True}))[0] == 200
     assert (await put(studio))["target"]["version"] == "1"
-
-
-async def _heard(listener: Listener, payload: str) -> bool:
-    return any(note.payload == payload or not note.channel for note in await listener.wait(STUCK_SECONDS))
 
 
 async def test_a_ticket_carries_the_login_of_the_engines_as_it_is_now(
@@ -401,11 +369,7 @@ async def test_a_ticket_carries_the_login_of_the_engines_as_it_is_now(
 
 
 async def test_removal(studio: World, kube: FakeKube, reconciler: Reconciler, trackers: FakeTrackers) -> None:
-    await put(studio)
-    await add_model(studio, 1)
-    await reconciler.reconcile(UID)
-    lease = await make_ready(studio, "c0")
-    await reconciler.reconcile(UID)
+    lease = await serve_the_first(studio, reconciler)
     path = f"{PATH}?uid={UID}&delete_data=true"
     status, removal = await studio.operator("DELETE", path)
     assert (status, removal["gone"]) == (200, False)
@@ -422,11 +386,7 @@ async def test_removal(studio: World, kube: FakeKube, reconciler: Reconciler, tr
 async def test_a_removal_without_consumers_ends(
     studio: World, kube: FakeKube, reconciler: Reconciler, trackers: FakeTrackers
 ) -> None:
-    await put(studio)
-    await add_model(studio, 1)
-    await reconciler.reconcile(UID)
-    lease = await make_ready(studio, "c0")
-    await reconciler.reconcile(UID)
+    lease = await serve_the_first(studio, reconciler)
     path = f"{PATH}?uid={UID}&delete_data=true"
     removal = (await studio.operator("DELETE", path))[1]
     assert lease.item.id in removal["message"]
@@ -534,7 +494,7 @@ async def test_a_refused_flip_that_nobody_wants_any_more_is_no_problem(
 async def test_readiness_that_may_not_count_again_is_told(
     studio: World, kube: FakeKube, reconciler: Reconciler
 ) -> None:
-    lease = await a_run_that_serves(studio, reconciler)
+    lease = await serve_the_first(studio, reconciler)
     age_the_flip(kube)
     kube.fail(Forbidden(403, "Forbidden", "a policy denies it"), verb="update")
     with pytest.raises(Forbidden):
@@ -557,19 +517,9 @@ async def test_a_service_that_goes_under_the_pass_is_nobody_s_problem(
     assert served(kube) == new
 
 
-async def a_run_that_serves(studio: World, reconciler: Reconciler) -> Lease:
-    """Model 1 serves, since just now."""
-    await put(studio)
-    await add_model(studio, 1)
-    await reconciler.reconcile(UID)
-    lease = await make_ready(studio, "c0")
-    await reconciler.reconcile(UID)
-    return lease
-
-
 async def a_swap_that_is_due(studio: World, kube: FakeKube, reconciler: Reconciler) -> tuple[str, str]:
     """Model 1 serves, and model 2 is ready to; the ids of both runs."""
-    old = await a_run_that_serves(studio, reconciler)
+    old = await serve_the_first(studio, reconciler)
     age_the_flip(kube)
     await reconciler.reconcile(UID)
     await add_model(studio, 2, "b")

@@ -16,12 +16,11 @@ from studio.contract.model_service import (
     RunTicket,
     RunView,
     Slots,
-    TicketRequest,
     WarmTicket,
 )
 from studio.model_service.orchestrators.changes import ChangeStream
 from studio.model_service.orchestrators.common import OnBehalf, add_common_routes, asker
-from studio.model_service.orchestrators.http import Helper, Operator, Reader, Refused
+from studio.model_service.orchestrators.http import Helper, Missing, Operator, Reader, Refused
 from studio.model_service.orchestrators.live_log import LiveLog
 from studio.model_service.orchestrators.registry import Removing
 from studio.model_service.orchestrators.running.service import RunningService
@@ -89,14 +88,14 @@ def _runs(router: APIRouter, service: RunningService) -> None:
 
 def _attempts(router: APIRouter, service: RunningService, changes: ChangeStream) -> None:
     @router.post("/runs/{id}/attempts/{attempt}/start")
-    async def start(_: Helper, id: str, attempt: int, request: TicketRequest | None = None) -> RunTicket:  # noqa: A002
+    async def start(_: Helper, id: str, attempt: int, missing: Missing) -> RunTicket:  # noqa: A002
         """What the engine is started with."""
-        return await service.start(id, attempt, missing=bool(request and request.missing))
+        return await service.start(id, attempt, missing=missing)
 
     @router.post("/runs/{id}/attempts/{attempt}/warm")
-    async def warm(_: Helper, id: str, attempt: int, request: TicketRequest | None = None) -> WarmTicket:  # noqa: A002
+    async def warm(_: Helper, id: str, attempt: int, missing: Missing) -> WarmTicket:  # noqa: A002
         """What an engine is warmed with while its model is being trained."""
-        return await service.warm(id, attempt, missing=bool(request and request.missing))
+        return await service.warm(id, attempt, missing=missing)
 
     @router.post("/runs/{id}/attempts/{attempt}/model")
     async def model(_: Helper, request: Request, id: str, attempt: int) -> AwaitedModel:  # noqa: A002

@@ -13,7 +13,6 @@ from studio.contract.model_service import (
     ModelView,
     ObservedTraining,
     Priority,
-    TicketRequest,
     TrainingResult,
     TrainingState,
     TrainingView,
@@ -22,7 +21,7 @@ from studio.contract.model_service import (
 )
 from studio.model_service.orchestrators.changes import ChangeStream
 from studio.model_service.orchestrators.common import OnBehalf, add_common_routes, asker
-from studio.model_service.orchestrators.http import Helper, Operator, Reader, Refused
+from studio.model_service.orchestrators.http import Helper, Missing, Operator, Reader, Refused
 from studio.model_service.orchestrators.live_log import LiveLog
 from studio.model_service.orchestrators.registry import Removing
 from studio.model_service.orchestrators.training.service import TrainingService
@@ -139,9 +138,9 @@ def _made(answer: TrainingView | CacheHit) -> TrainingView | Response:
 
 def _attempts(router: APIRouter, service: TrainingService) -> None:
     @router.post("/trainings/{id}/attempts/{attempt}/fetch")
-    async def fetch(_: Helper, id: str, attempt: int, request: TicketRequest | None = None) -> FetchTicket:  # noqa: A002
+    async def fetch(_: Helper, id: str, attempt: int, missing: Missing) -> FetchTicket:  # noqa: A002
         """Where the content is."""
-        return await service.fetch_ticket(id, attempt, missing=bool(request and request.missing))
+        return await service.fetch_ticket(id, attempt, missing=missing)
 
     @router.post("/trainings/{id}/attempts/{attempt}/upload")
     async def upload(_: Helper, id: str, attempt: int, request: UploadRequest) -> UploadTicket:  # noqa: A002
